@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class MistralrsError(Exception):
@@ -21,7 +21,7 @@ class MistralrsError(Exception):
     def __str__(self) -> str:
         return f"{self.message} ({self.hint})" if self.hint else self.message
 
-    def __reduce__(self) -> tuple[type, tuple[str, str]]:
+    def __reduce__(self) -> tuple[Any, ...]:
         # Errors cross process borders with the engine's messages; the default reduce would lose the hint.
         return type(self), (self.message, self.hint)
 
@@ -53,12 +53,14 @@ class PluginError(MistralrsError):
 class RequestError(MistralrsError):
     """A request that cannot be served as it stands; ``param`` names the field, ``code`` is for programs."""
 
-    def __init__(self, message: str, hint: str = "", *, param: str = "", code: str = "invalid_request") -> None:
+    def __init__(
+        self, message: str, hint: str = "", *, param: str = "", code: str = "invalid_request"
+    ) -> None:
         super().__init__(message, hint)
         self.param = param
         self.code = code
 
-    def __reduce__(self) -> tuple[object, ...]:
+    def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild_request_error, (self.message, self.hint, self.param, self.code)
 
 

@@ -31,6 +31,5 @@ Q5_K = _blocks("q5_k", 256, 176, "kquants")
 Q6_K = _blocks("q6_k", 256, 210, "kquants")
 
 LAYOUTS = {
-    layout.name: layout
-    for layout in (F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K)
+    layout.name: layout for layout in (F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K)
 }

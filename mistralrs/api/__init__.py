@@ -1,0 +1,1 @@
+"""The engine as a Python object, and the requests every front end validates in one place."""

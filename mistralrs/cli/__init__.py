@@ -1,0 +1,1 @@
+"""The command line: the root command, its console, and the options that front ends share."""

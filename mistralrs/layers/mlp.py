@@ -1,0 +1,37 @@
+"""The gated feed-forward block."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from mistralrs.layers.linear import Linear
+from mistralrs.ops import Step
+
+
+class GatedMlp(nn.Module):
+    """``down(act(gate(x)) * up(x))``."""
+
+    def __init__(self, gate: nn.Module, up: nn.Module, down: nn.Module, activation: str) -> None:
+        super().__init__()
+        self.gate, self.up, self.down = gate, up, down
+        self.activation = activation
+
+    def forward(self, x: Tensor, step: Step) -> Tensor:
+        """``[tokens, width]`` to the same."""
+        hidden = step.ops.gated(self.gate(x, step), self.up(x, step), self.activation)
+        return self.down(hidden, step)  # type: ignore[no-any-return]
+
+
+class PackedGatedMlp(nn.Module):
+    """The same with gate and up in one matrix, gate first."""
+
+    def __init__(self, gate_up: Linear, down: nn.Module, activation: str) -> None:
+        super().__init__()
+        self.gate_up, self.down = gate_up, down
+        self.activation = activation
+        self.inner = gate_up.weight.shape[0] // 2
+
+    def forward(self, x: Tensor, step: Step) -> Tensor:
+        """``[tokens, width]`` to the same."""
+        gate, up = step.ops.split(self.gate_up(x, step), (self.inner, self.inner))
+        return self.down(step.ops.gated(gate, up, self.activation), step)  # type: ignore[no-any-return]

@@ -1,0 +1,23 @@
+"""Normalization."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from mistralrs.ops import Step
+
+
+class RmsNorm(nn.Module):
+    """Root-mean-square norm over groups of ``len(weight)`` numbers; ``offset`` is added to the weight (Gemma: 1)."""
+
+    weight: Tensor
+
+    def __init__(self, weight: Tensor, eps: float, offset: float = 0.0) -> None:
+        super().__init__()
+        self.register_buffer("weight", weight, persistent=False)
+        self.eps = eps
+        self.offset = offset
+
+    def forward(self, x: Tensor, step: Step) -> Tensor:
+        """Same shape out as in."""
+        return step.ops.rms_norm(x, self.weight, self.eps, self.offset)

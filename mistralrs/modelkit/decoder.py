@@ -1,0 +1,50 @@
+"""The skeleton of a causal language model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from torch import Tensor, nn
+
+from mistralrs.layers import Embedding, Linear
+from mistralrs.ops import Step
+
+
+class PreNormLayer(nn.Module):
+    """``x + attn(norm(x))``, then ``x + mlp(norm(x))``."""
+
+    def __init__(self, attn_norm: nn.Module, attn: nn.Module, mlp_norm: nn.Module, mlp: nn.Module) -> None:
+        super().__init__()
+        self.attn_norm, self.attn = attn_norm, attn
+        self.mlp_norm, self.mlp = mlp_norm, mlp
+
+    def forward(self, x: Tensor, step: Step) -> Tensor:
+        """``[tokens, width]`` to the same."""
+        x = step.ops.add(x, self.attn(self.attn_norm(x, step), step))
+        return step.ops.add(x, self.mlp(self.mlp_norm(x, step), step))
+
+
+class CausalLm(nn.Module):
+    """Embed, decode, norm, and give logits for the rows that are sampled."""
+
+    def __init__(
+        self,
+        embed: Embedding,
+        layers: Iterable[nn.Module],
+        norm: nn.Module,
+        head: Linear,
+        *,
+        logit_softcap: float | None = None,
+    ) -> None:
+        super().__init__()
+        self.embed, self.layers = embed, nn.ModuleList(layers)
+        self.norm, self.head = norm, head
+        self.logit_softcap = logit_softcap
+
+    def forward(self, step: Step) -> Tensor:
+        """Logits in float32 of the token rows ``step.rows``: ``[rows, vocab]``."""
+        x = self.embed(step.ids, step)
+        for layer in self.layers:
+            x = layer(x, step)
+        logits = self.head.logits(self.norm(step.ops.rows(x, step.rows), step), step)
+        return step.ops.softcap(logits, self.logit_softcap) if self.logit_softcap else logits

@@ -1,0 +1,26 @@
+"""The operations that layers are written against, and the table that says which kernel runs each of them."""
+
+from mistralrs.ops.meta import AttentionMeta, LayerCache
+from mistralrs.ops.ops import Ops
+from mistralrs.ops.recorder import Recording, RecordingRefused, record
+from mistralrs.ops.spec import AttentionSpec, CacheSpec, PagedSpec
+from mistralrs.ops.step import Step, StepContext
+from mistralrs.ops.table import Backend, OpTable
+from mistralrs.ops.weight import Weight
+
+__all__ = [
+    "AttentionMeta",
+    "AttentionSpec",
+    "Backend",
+    "CacheSpec",
+    "LayerCache",
+    "OpTable",
+    "Ops",
+    "PagedSpec",
+    "Recording",
+    "RecordingRefused",
+    "Step",
+    "StepContext",
+    "Weight",
+    "record",
+]

@@ -1,0 +1,88 @@
+"""The op set. Layers call these methods; what runs is the kernel the op table has for the weight's layout.
+
+Hidden states are flat, ``[tokens, width]``: the tokens of all sequences of a step one after another. Heads lie side
+by side in the width. Every value that flows from one operation to the next must come out of an operation: that is
+what lets a step be recorded and played back without the layers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from mistralrs.ops.meta import AttentionMeta, LayerCache
+from mistralrs.ops.spec import AttentionSpec
+from mistralrs.ops.table import OpTable
+from mistralrs.ops.weight import Weight
+
+RopeStyle = Literal["halves", "adjacent"]
+"""How a head's numbers pair up for rotation: i with i + n/2 (Hugging Face), or 2i with 2i + 1 (Meta, GGUF)."""
+
+
+class Ops:
+    """Operations on one device. Kernels are called positionally, in the order of the parameters here."""
+
+    def __init__(self, table: OpTable) -> None:
+        self.table = table
+
+    def run(self, op: str, layout: str, *args: Any) -> Any:
+        """Run one operation now. Recorders override this single door."""
+        return self.table.find(op, layout)(*args)
+
+    def embed(self, ids: Tensor, table: Weight, dtype: torch.dtype, scale: float = 1.0) -> Tensor:
+        """Rows ``ids`` ``[tokens]`` of ``table`` ``[vocab, width]`` as ``dtype``, times ``scale``: ``[tokens, width]``."""
+        return self.run("embed", table.layout.name, ids, table, dtype, scale)  # type: ignore[no-any-return]
+
+    def linear(self, x: Tensor, weight: Weight, bias: Tensor | None = None) -> Tensor:
+        """``x @ weight.T + bias``: ``[tokens, in]`` and ``[out, in]`` give ``[tokens, out]``."""
+        return self.run("linear", weight.layout.name, x, weight, bias)  # type: ignore[no-any-return]
+
+    def rms_norm(self, x: Tensor, weight: Tensor, eps: float, offset: float = 0.0) -> Tensor:
+        """``x / rms(x) * (offset + weight)`` over groups of ``len(weight)`` numbers of each row.
+
+        With a weight as wide as ``x`` that is the usual norm; with one head's width it norms every head.
+        """
+        return self.run("rms_norm", "", x, weight, eps, offset)  # type: ignore[no-any-return]
+
+    def rotation(self, positions: Tensor, inv_freq: Tensor, factor: float) -> tuple[Tensor, Tensor]:
+        """Cosine and sine of every position's angles, times ``factor``: each ``[tokens, rotary / 2]`` float32."""
+        return self.run("rotation", "", positions, inv_freq, factor)  # type: ignore[no-any-return]
+
+    def rope(self, x: Tensor, cos: Tensor, sin: Tensor, head_dim: int, style: RopeStyle) -> Tensor:
+        """Rotate the first ``2 * cos.shape[1]`` numbers of every head of ``x`` ``[tokens, heads * head_dim]``."""
+        return self.run("rope", "", x, cos, sin, head_dim, style)  # type: ignore[no-any-return]
+
+    def write_kv(self, k: Tensor, v: Tensor, cache: LayerCache, meta: AttentionMeta) -> None:
+        """Put the new tokens' keys and values ``[tokens, kv_heads * head_dim]`` into their slots of the cache."""
+        self.run("write_kv", "", k, v, cache, meta)
+
+    def attend(self, q: Tensor, cache: LayerCache, meta: AttentionMeta, spec: AttentionSpec) -> Tensor:
+        """Attention of ``q`` ``[tokens, heads * head_dim]`` over the cache: ``[tokens, heads * v_head_dim]``."""
+        return self.run("attend", "", q, cache, meta, spec)  # type: ignore[no-any-return]
+
+    def gated(self, gate: Tensor, up: Tensor, activation: str) -> Tensor:
+        """``activation(gate) * up``, element by element."""
+        return self.run("gated", "", gate, up, activation)  # type: ignore[no-any-return]
+
+    def add(self, x: Tensor, y: Tensor) -> Tensor:
+        """``x + y``: the residual connection."""
+        return self.run("add", "", x, y)  # type: ignore[no-any-return]
+
+    def split(self, x: Tensor, sizes: Sequence[int]) -> tuple[Tensor, ...]:
+        """Cut the width of ``x`` into pieces of ``sizes``."""
+        return self.run("split", "", x, tuple(sizes))  # type: ignore[no-any-return]
+
+    def rows(self, x: Tensor, index: Tensor) -> Tensor:
+        """The token rows ``index`` ``[n]`` of ``x``: before the head, only rows that are sampled go on."""
+        return self.run("rows", "", x, index)  # type: ignore[no-any-return]
+
+    def head(self, x: Tensor, weight: Weight, bias: Tensor | None = None) -> Tensor:
+        """Logits in float32: ``[rows, vocab]``."""
+        return self.run("head", weight.layout.name, x, weight, bias)  # type: ignore[no-any-return]
+
+    def softcap(self, x: Tensor, cap: float) -> Tensor:
+        """``cap * tanh(x / cap)``."""
+        return self.run("softcap", "", x, cap)  # type: ignore[no-any-return]

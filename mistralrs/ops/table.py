@@ -1,0 +1,62 @@
+"""Which kernel runs an operation: the backends of one device, best first, asked once per (operation, layout)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from mistralrs.errors import EngineError
+from mistralrs.ops.weight import Weight
+
+Kernel = Callable[..., Any]
+
+
+class Backend(Protocol):
+    """What a kernels plugin's ``backend`` refers to: implementations by operation and weight layout."""
+
+    name: str
+
+    def find(self, op: str, layout: str) -> Kernel | None:
+        """The kernel for ``op`` over weights stored as ``layout`` ("" for operations without one), or None."""
+
+    def prepare(self, weight: Weight) -> Weight:
+        """The form in which this backend wants a projection's weight: the same, or a copy of its own."""
+
+
+class OpTable:
+    """Resolves operations for one device. What no backend offers is an error that names them all."""
+
+    def __init__(self, backends: Sequence[Backend]) -> None:
+        self.backends = tuple(backends)
+        self._found: dict[tuple[str, str], Kernel] = {}
+
+    def find(self, op: str, layout: str = "") -> Kernel:
+        """The kernel of the first backend that offers ``op`` for ``layout``."""
+        key = (op, layout)
+        kernel = self._found.get(key)
+        if kernel is None:
+            kernel = self._found[key] = self._resolve(op, layout)
+        return kernel
+
+    def owner(self, op: str, layout: str = "") -> str:
+        """Name of the backend that runs ``op``: what ``doctor`` and ``-v`` show."""
+        for backend in self.backends:
+            if backend.find(op, layout) is not None:
+                return backend.name
+        return "none"
+
+    def prepare(self, weight: Weight) -> Weight:
+        """Let the backend that will multiply with ``weight`` choose its form."""
+        for backend in self.backends:
+            if backend.find("linear", weight.layout.name) is not None:
+                return backend.prepare(weight)
+        return weight
+
+    def _resolve(self, op: str, layout: str) -> Kernel:
+        for backend in self.backends:
+            kernel = backend.find(op, layout)
+            if kernel is not None:
+                return kernel
+        names = ", ".join(backend.name for backend in self.backends) or "none"
+        what = f"{op} over {layout} weights" if layout else op
+        raise EngineError(f"no kernels plugin implements {what}; asked: {names}")

@@ -1,0 +1,30 @@
+"""What the author of a plugin imports: the records to fill in, the marker of hooks, and the API's version."""
+
+from mistralrs.plugin.facts import KernelNeeds, ModelFacts, ModelInfo, RequestRecord
+from mistralrs.plugin.hookspecs import hookimpl
+from mistralrs.plugin.ref import Ref
+from mistralrs.plugin.specs import (
+    API_VERSION,
+    ArchitectureSpec,
+    FormatSpec,
+    FrontendSpec,
+    KernelsSpec,
+    SourceSpec,
+    Spec,
+)
+
+__all__ = [
+    "API_VERSION",
+    "ArchitectureSpec",
+    "FormatSpec",
+    "FrontendSpec",
+    "KernelNeeds",
+    "KernelsSpec",
+    "ModelFacts",
+    "ModelInfo",
+    "Ref",
+    "RequestRecord",
+    "SourceSpec",
+    "Spec",
+    "hookimpl",
+]

@@ -1,0 +1,7 @@
+"""Qwen2 = Llama with biases on queries, keys and values, and windows on some layers if the config asks for them."""
+
+from functools import partial
+
+from mistralrs.modelkit import DecoderRecipe, by_layer_type, gqa
+
+build = DecoderRecipe(attention=partial(gqa, bias=True, spec=by_layer_type))

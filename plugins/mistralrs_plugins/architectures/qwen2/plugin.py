@@ -1,0 +1,29 @@
+"""Qwen2: the declaration."""
+
+from collections.abc import Iterable
+
+from mistralrs.plugin import ArchitectureSpec, Ref, hookimpl
+
+MISTRALRS_API = "1.0"
+
+
+@hookimpl
+def mistralrs_register_architectures() -> Iterable[ArchitectureSpec]:
+    """Qwen 2 and 2.5."""
+    yield ArchitectureSpec(
+        name="qwen2",
+        summary="Qwen 2 and 2.5",
+        hf_names=("Qwen2ForCausalLM",),
+        gguf_names=("qwen2",),
+        config=Ref("mistralrs.modelkit.config:CausalConfig"),
+        build=Ref("mistralrs_plugins.architectures.qwen2.model:build"),
+        gguf=Ref("mistralrs.modelkit.gguf:PLAIN"),
+        tiny={
+            "vocab_size": 64,
+            "hidden_size": 32,
+            "intermediate_size": 48,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 4,
+            "num_key_value_heads": 2,
+        },
+    )

@@ -1,0 +1,7 @@
+"""Qwen3 = Llama with an RMS norm on every query and key head."""
+
+from functools import partial
+
+from mistralrs.modelkit import DecoderRecipe, by_layer_type, gqa, rms
+
+build = DecoderRecipe(attention=partial(gqa, head_norm=rms, spec=by_layer_type))

@@ -1,0 +1,30 @@
+"""Qwen3: the declaration."""
+
+from collections.abc import Iterable
+
+from mistralrs.plugin import ArchitectureSpec, Ref, hookimpl
+
+MISTRALRS_API = "1.0"
+
+
+@hookimpl
+def mistralrs_register_architectures() -> Iterable[ArchitectureSpec]:
+    """Qwen 3."""
+    yield ArchitectureSpec(
+        name="qwen3",
+        summary="Qwen 3",
+        hf_names=("Qwen3ForCausalLM",),
+        gguf_names=("qwen3",),
+        config=Ref("mistralrs.modelkit.config:CausalConfig"),
+        build=Ref("mistralrs_plugins.architectures.qwen3.model:build"),
+        gguf=Ref("mistralrs.modelkit.gguf:PLAIN"),
+        tiny={
+            "vocab_size": 64,
+            "hidden_size": 32,
+            "intermediate_size": 48,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 4,
+            "num_key_value_heads": 2,
+            "head_dim": 16,
+        },
+    )

@@ -1,0 +1,52 @@
+"""The reference backend. Always works; every other backend is tested against it."""
+
+from __future__ import annotations
+
+import psutil
+import torch
+
+from mistralrs.layouts import F32
+from mistralrs.ops import Weight
+from mistralrs.ops.table import Kernel
+from mistralrs_plugins.kernels.torch import attention, elementwise, linear
+
+_PLAIN: dict[str, Kernel] = {
+    "rms_norm": elementwise.rms_norm,
+    "rotation": elementwise.rotation,
+    "rope": elementwise.rope,
+    "gated": elementwise.gated,
+    "add": torch.add,
+    "split": elementwise.split,
+    "rows": elementwise.rows,
+    "softcap": elementwise.softcap,
+    "write_kv": attention.write_kv,
+    "attend": attention.attend,
+}
+_BY_LAYOUT: dict[str, Kernel] = {"embed": linear.embed, "linear": linear.linear, "head": linear.head}
+
+
+class TorchBackend:
+    """Plain torch. Blocks are decoded once when memory allows it, otherwise at every use.
+
+    A decoded copy multiplies about ten times as fast as blocks that are decoded again for every step; at most half of
+    the memory that is free at the start goes into such copies.
+    """
+
+    name = "torch"
+
+    def __init__(self) -> None:
+        self._budget = psutil.virtual_memory().available // 2
+
+    def find(self, op: str, layout: str) -> Kernel | None:
+        """See :meth:`mistralrs.ops.Backend.find`."""
+        if layout:
+            return _BY_LAYOUT.get(op)
+        return _PLAIN.get(op)
+
+    def prepare(self, weight: Weight) -> Weight:
+        """A float32 copy of what is stored otherwise, on the CPU and while there is room for it."""
+        size = F32.nbytes(weight.shape)
+        if weight.layout is F32 or weight.data.device.type != "cpu" or size > self._budget:
+            return weight
+        self._budget -= size
+        return Weight.dense(weight.to_dense())

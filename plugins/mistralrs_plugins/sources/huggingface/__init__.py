@@ -1,0 +1,1 @@
+"""Models on the Hugging Face hub, or on a server that speaks its protocol."""

