@@ -69,4 +69,18 @@ def _rebuild_request_error(message: str, hint: str, param: str, code: str) -> Re
 
 
 class EngineError(MistralrsError):
-    """The engine could not finish a request: numerical trouble, an exhausted cache, a stopped engine."""
+    """The engine could not finish a request: numerical trouble, an exhausted cache, a stopped engine.
+
+    ``code`` is for programs: ``engine_error``, ``numerical_error``, ``engine_stopped``.
+    """
+
+    def __init__(self, message: str, hint: str = "", *, code: str = "engine_error") -> None:
+        super().__init__(message, hint)
+        self.code = code
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild_engine_error, (self.message, self.hint, self.code)
+
+
+def _rebuild_engine_error(message: str, hint: str, code: str) -> EngineError:
+    return EngineError(message, hint, code=code)

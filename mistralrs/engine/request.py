@@ -12,6 +12,9 @@ from mistralrs.errors import RequestError
 MAX_LOGPROBS = 20
 MAX_STOPS = 64
 MAX_STOP_CHARS = 4096
+MAX_BREAKERS = 64
+MAX_BREAKER_CHARS = 64
+GREEDY_BELOW = 1e-7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +44,11 @@ class SamplingParams:
     stop_token_ids: tuple[int, ...] = ()
     ignore_eos: bool = False
 
+    @property
+    def is_greedy(self) -> bool:
+        """Whether the most likely token is taken; no temperature this low can be divided by."""
+        return self.temperature < GREEDY_BELOW
+
     _RANGES: ClassVar[dict[str, tuple[float, float]]] = {
         "temperature": (0.0, 100.0),
         "top_k": (0, 2**31 - 1),
@@ -66,6 +74,10 @@ class SamplingParams:
         if len(self.stop) > MAX_STOPS or any(not 0 < len(text) <= MAX_STOP_CHARS for text in self.stop):
             limits = f"at most {MAX_STOPS} non-empty strings of at most {MAX_STOP_CHARS} characters"
             raise RequestError(f"stop takes {limits}", param="stop")
+        breakers = self.dry_sequence_breakers
+        if len(breakers) > MAX_BREAKERS or any(len(text) > MAX_BREAKER_CHARS for text in breakers):
+            limits = f"at most {MAX_BREAKERS} strings of at most {MAX_BREAKER_CHARS} characters"
+            raise RequestError(f"dry_sequence_breakers takes {limits}", param="dry_sequence_breakers")
         for name in ("logit_bias", "stop_token_ids"):
             for token in getattr(self, name):
                 if not 0 <= token < vocab_size:
@@ -86,12 +98,18 @@ class FinishReason(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generate:
-    """Start a request. ``id`` is chosen by the sender's own counter, never by a client."""
+    """Start a request. ``id`` is chosen by the sender's own counter, never by a client.
+
+    ``truncate`` shortens a prompt over the context limit from its beginning instead of refusing it. Requests share
+    cached prefixes only with those of the same ``cache_salt``.
+    """
 
     id: int
     prompt: tuple[int, ...]
     sampling: SamplingParams = field(default_factory=SamplingParams)
     truncate: bool = False
+    skip_special_tokens: bool = True
+    cache_salt: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +134,10 @@ class TokenLogprob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tokens:
-    """New output of a request: token ids, and the text that became certain with them (may be empty)."""
+    """New output of a request: token ids, and the text that became certain with them (may be empty).
+
+    ``tokens`` is everything the model chose, an end-of-sequence token too; ``text`` shows neither that nor stops.
+    """
 
     id: int
     tokens: tuple[int, ...]

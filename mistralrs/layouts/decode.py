@@ -39,4 +39,4 @@ def dequantize(data: Tensor, layout: Layout, dtype: torch.dtype = torch.float32)
 def _view(data: Tensor, dtype: torch.dtype) -> Tensor:
     # Some formats pack tensors without padding; loads of a misaligned value are undefined on some processors.
     aligned = data.data_ptr() % dtype.itemsize == 0 and data.storage_offset() % dtype.itemsize == 0
-    return (data if aligned and data.stride(-1) == 1 else data.clone()).view(dtype)
+    return (data if aligned and data.stride(-1) == 1 else data.clone(memory_format=torch.contiguous_format)).view(dtype)

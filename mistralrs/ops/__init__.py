@@ -2,6 +2,7 @@
 
 from mistralrs.ops.meta import AttentionMeta, LayerCache
 from mistralrs.ops.ops import Ops
+from mistralrs.ops.program import Program
 from mistralrs.ops.recorder import Recording, RecordingRefused, record
 from mistralrs.ops.spec import AttentionSpec, CacheSpec, PagedSpec
 from mistralrs.ops.step import Step, StepContext
@@ -17,6 +18,7 @@ __all__ = [
     "OpTable",
     "Ops",
     "PagedSpec",
+    "Program",
     "Recording",
     "RecordingRefused",
     "Step",

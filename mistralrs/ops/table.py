@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+from torch import Tensor
 
 from mistralrs.errors import EngineError
 from mistralrs.ops.weight import Weight
+
+if TYPE_CHECKING:
+    from mistralrs.ops.recorder import Recording
+    from mistralrs.ops.step import StepContext
 
 Kernel = Callable[..., Any]
 
@@ -21,6 +27,12 @@ class Backend(Protocol):
 
     def prepare(self, weight: Weight) -> Weight:
         """The form in which this backend wants a projection's weight: the same, or a copy of its own."""
+
+    def compile(self, recording: Recording, table: OpTable) -> Callable[[StepContext], Tensor] | None:
+        """One callable for a whole recorded step, or None when this backend does not compile.
+
+        It must take any step of the same model; what it has no compiled form for, it plays through ``table``.
+        """
 
 
 class OpTable:
@@ -51,6 +63,11 @@ class OpTable:
             if backend.find("linear", weight.layout.name) is not None:
                 return backend.prepare(weight)
         return weight
+
+    def compile(self, recording: Recording) -> Callable[[StepContext], Tensor] | None:
+        """The first backend's compiled form of a recorded step, or None when there is none."""
+        compiled = (backend.compile(recording, self) for backend in self.backends)
+        return next((run for run in compiled if run is not None), None)
 
     def _resolve(self, op: str, layout: str) -> Kernel:
         for backend in self.backends:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from importlib import metadata
 from importlib.metadata import EntryPoint
@@ -9,8 +10,10 @@ from typing import Final
 
 from mistralrs.plugin.kinds import GROUP_PREFIX, KINDS, near
 from mistralrs.plugin.policy import Policy
-from mistralrs.plugin.records import PluginRecord, Status
+from mistralrs.plugin.records import PluginRecord, Status, describe
 from mistralrs.plugin.specs import NAME
+
+_log = logging.getLogger(__name__)
 
 UNKNOWN: Final = "unknown"
 
@@ -18,28 +21,18 @@ UNKNOWN: Final = "unknown"
 def installed() -> list[EntryPoint]:
     """Every entry point of a ``mistralrs.*`` group.
 
-    The standard library gives up on all of them when one distribution's file is damaged; then each distribution is
-    read by itself, and the damaged one is left out.
+    Reads distributions one by one: ``importlib.metadata.entry_points`` parses the groups of all programs, and gives
+    up on all of them when the file of one distribution is damaged.
     """
-    try:
-        found: Iterable[EntryPoint] = metadata.entry_points()
-    except Exception:
-        found = _one_by_one()
-    return [entry for entry in found if entry.group.startswith(GROUP_PREFIX)]
-
-
-def _one_by_one() -> list[EntryPoint]:
-    found: list[EntryPoint] = []
-    seen: set[str] = set()
+    found: dict[str, list[EntryPoint]] = {}
     for distribution in metadata.distributions():
         try:
-            name, entries = distribution.metadata["Name"], list(distribution.entry_points)
-        except Exception:  # noqa: S112 - a damaged distribution is not ours to report
-            continue
-        if name not in seen:  # the first on the path wins, as in the standard library
-            seen.add(name)
-            found.extend(entries)
-    return found
+            if f"[{GROUP_PREFIX}" in (distribution.read_text("entry_points.txt") or ""):
+                entries = [each for each in distribution.entry_points if each.group.startswith(GROUP_PREFIX)]
+                found.setdefault(distribution.metadata["Name"], entries)  # the first on the path is the one imported
+        except Exception as error:
+            _log.warning("the entry points of an installed distribution cannot be read: %s", describe(error))
+    return [entry for entries in found.values() for entry in entries]
 
 
 class Discovery:
@@ -79,7 +72,9 @@ class Discovery:
         if reason := self._policy.refuses(record.names, builtin=record.builtin):
             record.turn(Status.DISABLED, reason)
         elif not NAME.fullmatch(entry.name):
-            record.turn(Status.BROKEN, f"{entry.name!r} is not a plugin name (lower case letters, digits, '.', '_', '-')")
+            record.turn(
+                Status.BROKEN, f"{entry.name!r} is not a plugin name (lower case letters, digits, '.', '_', '-')"
+            )
         elif not EntryPoint.pattern.match(entry.value):
             record.turn(Status.BROKEN, f"{entry.value!r} is not of the form 'package.module'")
         return record

@@ -1,8 +1,8 @@
 """Every hook of mistralrs. The docstrings are the reference: who implements it, when it is called, what it returns.
 
 Registration hooks are pure: no argument, no torch, may be called any number of times. Decision hooks are asked only
-when looking up an exact key found nothing, so that no plugin can take over a name that is known; the newest third
-party is asked first, and the first answer that is not None counts. Event hooks are told, not asked: the result is
+when looking up an exact key found nothing, so that no plugin can take over a name that is known; third parties are
+asked before built-ins, and the first answer that is not None counts. Event hooks are told, not asked: the result is
 ignored, and an observer that raises is reported once and not called again. No hook is called per token, batch or layer.
 """
 

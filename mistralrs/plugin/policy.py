@@ -18,6 +18,8 @@ from mistralrs import resources
 from mistralrs.errors import UsageError
 from mistralrs.plugin.registry_file import ModelAlias, RegistryFile, read_registry
 
+__all__ = ["ESSENTIAL", "ModelAlias", "Policy", "load_policy", "user_registry"]
+
 ESSENTIAL: Final = frozenset({"format/safetensors", "kernels/torch"})
 """Built-ins nothing works without."""
 

@@ -31,6 +31,7 @@ class PagedModel:
         self.builder = WeightBuilder(source, dtype=dtype, prepare=self.table.prepare)
         self.config = spec.config.load().model_validate(config)
         self.module = spec.build.load()(self.config, self.builder)
+        # NaN everywhere: whatever reads beyond what was written shows.
         self.caches = [
             LayerCache(
                 torch.full((blocks, BLOCK, c.kv_heads, c.head_dim), float("nan"), dtype=dtype),

@@ -10,6 +10,7 @@ import transformers
 from cases import CASES, SIZES, Case
 from paged import PagedModel
 
+from mistralrs.layouts import F32
 from mistralrs.ops import record
 from mistralrs.plugin.host import PluginHost
 from mistralrs.plugin.policy import Policy
@@ -122,7 +123,7 @@ def test_bfloat16_is_finite_and_close(pair: Any) -> None:
 def test_a_shape_only_build_takes_no_memory(pair: Any) -> None:
     _, spec, config = pair
     meta = torch.device("meta")
-    wb = WeightBuilder(MetaSource({name: None for name in pair[0].state_dict()} and None), device=meta)
+    wb = WeightBuilder(MetaSource(dict.fromkeys(pair[0].state_dict(), F32)), device=meta)
     model = spec.build.load()(spec.config.load().model_validate(config), wb)
     assert all(buffer.is_meta for name, buffer in model.named_buffers() if "inv_freq" not in name)
     names = [request.name for request in wb.log]

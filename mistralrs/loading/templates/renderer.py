@@ -91,22 +91,26 @@ class Renderer:
             if not self._idle:
                 self._idle.append(TemplateProcess())
 
-    def compile(self, source: str) -> None:
-        """Check a template's syntax. Raises :class:`RequestError` with code ``template_error``."""
-        self._ask({"source": source})
+    def compile(self, source: str) -> str | None:
+        """Check a template's syntax: None when it is good, else what is wrong with it."""
+        reply = self._ask({"source": source})
+        return None if "text" in reply else reason(reply)
 
     def render(self, source: str, variables: Mapping[str, Any]) -> str:
         """Render ``source``. Raises :class:`RequestError` with code ``template_error`` whatever it does wrong."""
-        return self._ask({"source": source, "variables": variables})
+        reply = self._ask({"source": source, "variables": variables})
+        if "text" in reply:
+            return str(reply["text"])
+        raise template_error(reason(reply), verb="refuses" if reply.get("failure") == "raised" else "failed")
 
-    def _ask(self, request: Mapping[str, Any]) -> str:
+    def _ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
         line = json.dumps(request).encode() + b"\n"
         if len(line) > MAX_REQUEST_BYTES:
             raise template_error(f"the conversation is larger than {MAX_REQUEST_BYTES >> 20} MiB")
         with self._slots:
             process = self._take()
             try:
-                reply = json.loads(process.ask(line))
+                reply: dict[str, Any] = json.loads(process.ask(line))
             except EOFError:
                 process.close()
                 raise template_error("it took too long or too much memory and was stopped") from None
@@ -114,10 +118,7 @@ class Renderer:
                 process.close()  # interrupted in the middle of a reply: the pipe is out of step
                 raise
             self._give_back(process, healthy=reply.get("failure") != "limit")
-        if "text" in reply:
-            return str(reply["text"])
-        line_number = f" in line {reply['line']}" if reply.get("line") else ""
-        raise template_error(f"{reply.get('message') or reply.get('failure')}{line_number}")
+        return reply
 
     def _take(self) -> TemplateProcess:
         with self._lock:
@@ -147,9 +148,17 @@ class Renderer:
         self.__init__()  # type: ignore[misc]
 
 
-def template_error(reason: str) -> RequestError:
+def reason(reply: Mapping[str, Any]) -> str:
+    """What a failed reply says, with the template's line where it is known."""
+    message = str(reply.get("message") or reply.get("failure"))
+    if reply.get("line") and reply.get("failure") != "raised":
+        return f"{message} in line {reply['line']}"
+    return message
+
+
+def template_error(what: str, *, verb: str = "failed") -> RequestError:
     """The one error of chat templates."""
-    return RequestError(f"the chat template failed: {reason}", code="template_error", param="messages")
+    return RequestError(f"the chat template {verb}: {what}", code="template_error", param="messages")
 
 
 renderer = Renderer()

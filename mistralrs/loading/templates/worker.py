@@ -22,7 +22,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import jinja2.constants  # noqa: F401  (imported late by jinja2 otherwise, when files can no longer be opened)
+# jinja2 imports these two late, when files can no longer be opened.
+import jinja2.constants
 import jinja2.debug  # noqa: F401
 from jinja2 import Template, TemplateSyntaxError, UndefinedError
 from jinja2.exceptions import SecurityError

@@ -41,8 +41,10 @@ def attend(q: Tensor, cache: LayerCache, meta: AttentionMeta, spec: AttentionSpe
 def _decode(q: Tensor, cache: LayerCache, meta: AttentionMeta, spec: AttentionSpec, longest: int) -> Tensor:
     """One token per sequence: all of them as one padded batch."""
     blocks = meta.blocks[:, : -(-longest // cache.block_size)]
-    k, v = (pool[blocks].flatten(1, 2)[:, :longest] for pool in (cache.k, cache.v))
     keys = torch.arange(longest, device=q.device)
+    # Beyond a sequence's end lie other sequences' blocks or raw memory: even times zero, a NaN there would be one.
+    beyond = (keys >= meta.context[:, None])[:, :, None, None]
+    k, v = (pool[blocks].flatten(1, 2)[:, :longest].masked_fill(beyond, 0) for pool in (cache.k, cache.v))
     seen = _visible(meta.context - 1, keys, spec)
     return _dot_product(q[:, None], k, v, seen[:, None, None], spec).flatten(1)
 

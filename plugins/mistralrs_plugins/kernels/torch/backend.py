@@ -6,7 +6,7 @@ import psutil
 import torch
 
 from mistralrs.layouts import F32
-from mistralrs.ops import Weight
+from mistralrs.ops import OpTable, Recording, Weight
 from mistralrs.ops.table import Kernel
 from mistralrs_plugins.kernels.torch import attention, elementwise, linear
 
@@ -50,3 +50,6 @@ class TorchBackend:
             return weight
         self._budget -= size
         return Weight.dense(weight.to_dense())
+
+    def compile(self, recording: Recording, table: OpTable) -> None:
+        """Nothing to compile: the recording is played operation by operation."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,21 +73,29 @@ class RepoCache:
 
     def size(self) -> int:
         """Bytes on disk, each file counted once, half-finished downloads included."""
-        return sum(path.lstat().st_size for path in self._contents())
+        return sum(status.st_size for status in self._contents())
 
     def last_used(self) -> float | None:
         """When a file was last read or written, in seconds since the epoch."""
-        return max((max(path.stat().st_atime, path.stat().st_mtime) for path in self._contents()), default=None)
+        return max((max(status.st_atime, status.st_mtime) for status in self._contents()), default=None)
 
     def remove(self) -> int:
         """Delete the repository from the cache; returns the bytes freed."""
+        from huggingface_hub import scan_cache_dir  # imports an HTTP client
+
         freed = self.size()
-        shutil.rmtree(self.folder)
+        # The hub's own deletion comes first: it also sweeps what it keeps for several repositories in common.
+        scan = scan_cache_dir(self.root)
+        ours = [repo for repo in scan.repos if repo.repo_path == self.folder]
+        scan.delete_revisions(*(revision.commit_hash for repo in ours for revision in repo.revisions)).execute()
+        shutil.rmtree(self.folder, ignore_errors=True)
         shutil.rmtree(self.locks, ignore_errors=True)
         return freed
 
-    def _contents(self) -> Iterator[Path]:
-        return (path for path in self.folder.rglob("*") if path.is_file() and not path.is_symlink())
+    def _contents(self) -> Collection[os.stat_result]:
+        """The files behind the links, each once."""
+        found = (path.stat() for path in self.folder.rglob("*") if path.is_file())
+        return {(status.st_dev, status.st_ino): status for status in found}.values()
 
 
 def repositories(root: Path) -> Iterator[RepoCache]:

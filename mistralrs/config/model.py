@@ -1,0 +1,68 @@
+"""Which model is wanted: where it comes from, which of its files, and what overrides what it says of itself."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path, PurePath
+from typing import Literal, Self
+
+from pydantic import field_validator, model_validator
+
+from mistralrs.config.section import Section
+
+TOKEN_SOURCES = "cache, none, env:VARIABLE, path:FILE or literal:TOKEN"
+TRUE_WORDS = frozenset({"1", "on", "true", "yes"})
+
+
+class ModelSelection(Section):
+    """One model. ``model_id`` None means the default model of the registry, unless ``quantized_file`` names files.
+
+    ``arch`` and ``format`` override what the files say; ``tok_model_id`` is a repository or folder that supplies
+    configuration and tokenizer for a bare weight file. ``revision`` pins every file that is fetched.
+    """
+
+    model_id: str | None = None
+    revision: str | None = None
+    tokenizer: Path | None = None
+    arch: str | None = None
+    dtype: Literal["auto", "bf16", "f16", "f32"] = "auto"
+    format: str | None = None
+    quantized_file: tuple[str, ...] = ()
+    tok_model_id: str | None = None
+    token_source: str = "cache"
+    hf_cache: Path | None = None
+    chat_template: Path | None = None
+    jinja_explicit: Path | None = None
+
+    @property
+    def offline(self) -> bool:
+        """Whether the user has forbidden the network, with ``HF_HUB_OFFLINE``."""
+        return os.environ.get("HF_HUB_OFFLINE", "").lower() in TRUE_WORDS
+
+    @field_validator("quantized_file", mode="before")
+    @classmethod
+    def _split_names(cls, value: object) -> object:
+        return tuple(name.strip() for name in value.split(";")) if isinstance(value, str) else value
+
+    @field_validator("quantized_file")
+    @classmethod
+    def _name_files(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(names):
+            raise ValueError("an empty file name; separate several with one ';'")
+        if len({PurePath(name).suffix.lower() for name in names}) > 1:
+            raise ValueError("the files have different suffixes; one model is one kind of file")
+        return names
+
+    @field_validator("token_source")
+    @classmethod
+    def _know_token_source(cls, value: str) -> str:
+        kind, colon, rest = value.partition(":")
+        if value in ("cache", "none") or (kind in ("env", "path", "literal") and colon and rest):
+            return value
+        raise ValueError(f"must be {TOKEN_SOURCES}")  # the value may be a secret: do not repeat it
+
+    @model_validator(mode="after")
+    def _agree_on_format(self) -> Self:
+        if self.quantized_file and self.format == "plain":
+            raise ValueError("a quantized file cannot have the format 'plain'")
+        return self

@@ -1,0 +1,1 @@
+"""The engine: requests in, tokens out. Follow one through request, scheduler, batch, runner, sampling and output."""

@@ -1,0 +1,112 @@
+"""Turns a plan into the tensors of one step, in arrays that are allocated once and written in place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence as Items
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mistralrs.engine.config import EngineConfig
+from mistralrs.engine.scheduler import Chunk
+from mistralrs.ops.meta import AttentionMeta
+
+
+@dataclass(slots=True)
+class Batch:
+    """The input of one forward pass. Its tensors are overwritten by the next :meth:`BatchBuilder.build`.
+
+    ``ids`` and ``positions`` are int64 ``[tokens]``; ``rows`` int64 ``[n]`` are the tokens whose logits are wanted.
+    """
+
+    ids: Tensor
+    positions: Tensor
+    rows: Tensor
+    meta: AttentionMeta
+
+
+class _Buffer:
+    """An int64 array that numpy writes on the host and the model reads on its device."""
+
+    def __init__(self, shape: tuple[int, ...], device: torch.device) -> None:
+        on_host = device.type == "cpu"
+        self._host = torch.zeros(shape, dtype=torch.int64, pin_memory=not on_host)
+        self._device = self._host if on_host else torch.zeros(shape, dtype=torch.int64, device=device)
+        self.array = self._host.numpy()
+
+    def tensor(self, length: int) -> Tensor:
+        """The first ``length`` rows on the device."""
+        view = self._device[:length]
+        if self._device is not self._host:
+            view.copy_(self._host[:length], non_blocking=True)
+        return view
+
+
+class BatchBuilder:
+    """The step's arrays. The block table is as wide as the longest sequence, so its shape depends on batch size only."""
+
+    def __init__(self, config: EngineConfig, device: torch.device) -> None:
+        tokens, seqs = config.max_batched_tokens, config.max_seqs
+        width = min(config.num_blocks, config.blocks_for(config.context_length + 1))
+        self._block_size = config.block_size
+        self._ids = _Buffer((tokens,), device)
+        self._positions = _Buffer((tokens,), device)
+        self._slots = _Buffer((tokens,), device)
+        self._rows = _Buffer((seqs,), device)
+        self._query_start = _Buffer((seqs + 1,), device)
+        self._context = _Buffer((seqs,), device)
+        self._blocks = _Buffer((seqs, width), device)
+        self._filled = [0] * seqs  # how much of each row of the table is not zero
+        self._counting = np.arange(max(tokens, config.context_length + 1))
+
+    def build(self, chunks: Items[Chunk]) -> Batch:
+        """The batch of ``chunks``, one after another; ``rows`` has one entry for each chunk that samples."""
+        tokens, wanted = 0, 0
+        queries: list[int] = []
+        contexts: list[int] = []
+        for row, chunk in enumerate(chunks):
+            self._write_tokens(chunk, tokens)
+            self._write_blocks(chunk, row)
+            tokens += chunk.count
+            queries.append(chunk.count)
+            contexts.append(chunk.end)
+            self._query_start.array[row + 1] = tokens
+            if chunk.samples:
+                self._rows.array[wanted] = tokens - 1
+                wanted += 1
+        seqs = len(queries)
+        self._context.array[:seqs] = contexts
+        meta = AttentionMeta(
+            query_start=self._query_start.tensor(seqs + 1),
+            context=self._context.tensor(seqs),
+            slots=self._slots.tensor(tokens),
+            blocks=self._blocks.tensor(seqs),
+            queries=queries,
+            contexts=contexts,
+        )
+        ids, positions = self._ids.tensor(tokens), self._positions.tensor(tokens)
+        return Batch(ids=ids, positions=positions, rows=self._rows.tensor(wanted), meta=meta)
+
+    def _write_tokens(self, chunk: Chunk, at: int) -> None:
+        sequence, size = chunk.sequence, self._block_size
+        if chunk.count == 1:  # the common case, without arrays of one number
+            block, offset = divmod(chunk.start, size)
+            self._ids.array[at] = sequence.tokens.array[chunk.start]
+            self._positions.array[at] = chunk.start
+            self._slots.array[at] = sequence.blocks.array[block] * size + offset
+            return
+        to = slice(at, at + chunk.count)
+        positions = self._counting[chunk.start : chunk.end]
+        self._ids.array[to] = sequence.tokens.array[chunk.start : chunk.end]
+        self._positions.array[to] = positions
+        self._slots.array[to] = sequence.blocks.array[positions // size] * size + positions % size
+
+    def _write_blocks(self, chunk: Chunk, row: int) -> None:
+        blocks, table = chunk.sequence.blocks.array, self._blocks.array[row]
+        count = len(blocks)
+        table[:count] = blocks
+        if count < self._filled[row]:
+            table[count : self._filled[row]] = 0
+        self._filled[row] = count

@@ -1,0 +1,71 @@
+"""Runs the model: owns its cache, and turns a batch into logits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import torch
+from torch import Tensor
+
+from mistralrs.engine.batch import Batch
+from mistralrs.errors import EngineError
+from mistralrs.kvcache.paged import PagedCache
+from mistralrs.ops.ops import Ops
+from mistralrs.ops.spec import CacheSpec
+from mistralrs.ops.step import StepContext
+
+
+class ModelRunner:
+    """A model with the cache it attends to.
+
+    ``module(step)`` returns logits ``[len(step.rows), vocab_size]``; ``caches`` has one entry for each attention layer,
+    ``kv_dtype`` is how keys and values are kept.
+    """
+
+    def __init__(
+        self,
+        module: Callable[[StepContext], Tensor],
+        caches: Sequence[CacheSpec],
+        ops: Ops,
+        vocab_size: int,
+        device: torch.device,
+        kv_dtype: torch.dtype,
+    ) -> None:
+        self.module = module
+        self.caches = tuple(caches)
+        self.ops = ops
+        self.vocab_size = vocab_size
+        self.device = device
+        self.kv_dtype = kv_dtype
+        self.cache: PagedCache | None = None
+
+    def allocate(self, num_blocks: int, block_size: int) -> None:
+        """Reserve the cache. Raises :class:`EngineError` if the memory is not there."""
+        self.cache = PagedCache(self.caches, num_blocks, block_size, self.kv_dtype, self.device)
+
+    @torch.inference_mode()
+    def forward(self, batch: Batch) -> Tensor:
+        """Logits of the batch's rows, ``[len(batch.rows), vocab_size]``; keys and values go into the cache."""
+        step = StepContext(
+            ops=self.ops,
+            ids=batch.ids,
+            positions=batch.positions,
+            rows=batch.rows,
+            meta=batch.meta,
+            caches=self._cache().layers,
+        )
+        logits = self.module(step)
+        expected = (len(batch.rows), self.vocab_size)
+        if tuple(logits.shape) != expected:
+            raise EngineError(f"the model returned logits of shape {tuple(logits.shape)} instead of {expected}")
+        return logits
+
+    @torch.inference_mode()
+    def wipe(self, blocks: Iterable[int]) -> None:
+        """Zero cache blocks whose content is damaged."""
+        self._cache().wipe(blocks)
+
+    def _cache(self) -> PagedCache:
+        if self.cache is None:
+            raise EngineError("the model runner has no cache yet", "call allocate() first")
+        return self.cache

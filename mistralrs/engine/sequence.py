@@ -1,0 +1,141 @@
+"""One request on its way through the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import Enum, auto
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mistralrs.engine.output import OutputText
+from mistralrs.engine.penalties import LogitAdjuster
+from mistralrs.engine.request import Generate
+
+Ints = NDArray[np.int64]
+
+
+class IntVector:
+    """A list of int64 that grows at its end and can be read as an array without a copy."""
+
+    __slots__ = ("_data", "_length")
+
+    def __init__(self, values: Iterable[int] | Ints = ()) -> None:
+        self._data = np.array(values if isinstance(values, np.ndarray) else list(values), dtype=np.int64)
+        self._length = len(self._data)
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, index: int) -> int:
+        return int(self.array[index])
+
+    @property
+    def array(self) -> Ints:
+        """The values; shares memory, valid until the next change."""
+        return self._data[: self._length]
+
+    def append(self, value: int) -> None:
+        """Add one value at the end, in constant time on average."""
+        if self._length == len(self._data):
+            self._data = np.concatenate([self._data, np.zeros(max(16, self._length), dtype=np.int64)])
+        self._data[self._length] = value
+        self._length += 1
+
+    def clear(self) -> None:
+        """Forget all values, keep the memory."""
+        self._length = 0
+
+
+class Status(Enum):
+    """Where a sequence is. A preempted one waits again."""
+
+    WAITING = auto()
+    RUNNING = auto()
+    FINISHED = auto()
+
+
+class Sequence:
+    """Prompt and answer of one request, and how much of them the cache holds.
+
+    ``tokens`` are prompt and answer; the keys and values of the first ``computed`` of them are in ``blocks``. There is
+    no difference between prefill and decode but how many tokens are ``pending``: after preemption the answer so far
+    is computed again like a prompt. ``keys`` name the full blocks of ``tokens`` for the prefix cache, and the first
+    ``published`` of them have been handed to it.
+    """
+
+    __slots__ = (
+        "adjuster",
+        "admitted_at",
+        "arrived_at",
+        "blocks",
+        "cached_tokens",
+        "computed",
+        "first_token_at",
+        "id",
+        "keys",
+        "output",
+        "prompt_length",
+        "published",
+        "request",
+        "salt",
+        "sampling",
+        "seed",
+        "status",
+        "tokens",
+    )
+
+    def __init__(
+        self,
+        request: Generate,
+        prompt: Ints,
+        *,
+        seed: int,
+        output: OutputText,
+        adjuster: LogitAdjuster | None,
+        arrived_at: float,
+    ) -> None:
+        self.id = request.id
+        self.request = request
+        self.sampling = request.sampling
+        self.salt = request.cache_salt.encode("utf-8", "surrogatepass")
+        self.seed = seed
+        self.output = output
+        self.adjuster = adjuster
+        self.status = Status.WAITING
+        self.tokens = IntVector(prompt)
+        self.prompt_length = len(prompt)
+        self.blocks = IntVector()
+        self.computed = 0
+        self.keys: list[bytes] = []
+        self.published = 0
+        self.cached_tokens = 0
+        self.arrived_at = arrived_at
+        self.admitted_at: float | None = None
+        self.first_token_at: float | None = None
+
+    @property
+    def length(self) -> int:
+        """Tokens of prompt and answer."""
+        return len(self.tokens)
+
+    @property
+    def generated(self) -> int:
+        """Tokens of the answer so far."""
+        return len(self.tokens) - self.prompt_length
+
+    @property
+    def pending(self) -> int:
+        """Tokens that must be computed before the next one can be sampled."""
+        return len(self.tokens) - self.computed
+
+    @property
+    def is_greedy(self) -> bool:
+        """Whether the next token is just the most likely one, and nothing else is wanted of its row."""
+        return self.adjuster is None and self.sampling.is_greedy and self.sampling.top_logprobs is None
+
+    def append(self, token: int) -> None:
+        """Add a sampled token to the answer."""
+        self.tokens.append(token)
+        if self.adjuster is not None:
+            self.adjuster.observe(token)

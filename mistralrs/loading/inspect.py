@@ -1,0 +1,145 @@
+"""From local files to "which plugin builds this, from which configuration". Imports no torch.
+
+Everything a wrong or damaged file can be refused for is checked here, so that it is refused at once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ValidationError
+
+from mistralrs.checkpoint import Checkpoint, ModelFiles
+from mistralrs.errors import ModelFormatError
+from mistralrs.plugin import ArchitectureSpec, FormatSpec, ModelFacts, ModelInfo
+
+if TYPE_CHECKING:
+    from mistralrs.config.model import ModelSelection
+    from mistralrs.plugin.host import PluginHost
+
+MAX_JSON = 16 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspected:
+    """A model that can be loaded.
+
+    ``config`` is validated by the architecture's own schema; ``raw`` is the dictionary it was read from;
+    ``generation`` is generation_config.json, or empty.
+    """
+
+    files: ModelFiles
+    format: FormatSpec
+    checkpoint: Checkpoint
+    architecture: ArchitectureSpec
+    config: BaseModel
+    raw: Mapping[str, Any]
+    generation: Mapping[str, Any]
+
+    @property
+    def info(self) -> ModelInfo:
+        """What hooks are told about the model."""
+        return ModelInfo(
+            id=self.files.id,
+            architecture=self.architecture.name,
+            format=self.format.name,
+            root=self.files.root,
+            metadata=self.checkpoint.metadata,
+        )
+
+    @property
+    def context_length(self) -> int:
+        """Most tokens, prompt and answer together, that the model was made for."""
+        return int(getattr(self.config, "max_position_embeddings", 2048))
+
+
+def inspect(host: PluginHost, files: ModelFiles, selection: ModelSelection) -> Inspected:
+    """Open the files and find their architecture. Raises ModelFormatError or PluginError with what to do about it."""
+    spec = _format(host, files, selection.format)
+    checkpoint: Checkpoint = host.load_ref(spec, spec.opener)(files)
+    architecture = _architecture(host, checkpoint, selection.arch)
+    raw = _raw_config(host, architecture, checkpoint)
+    return Inspected(
+        files=files,
+        format=spec,
+        checkpoint=checkpoint,
+        architecture=architecture,
+        config=_validate(host, architecture, raw, files),
+        raw=raw,
+        generation=read_json(files, "generation_config.json"),
+    )
+
+
+def read_json(files: ModelFiles, name: str) -> dict[str, Any]:
+    """A companion file as a dictionary, empty when there is none. Raises ModelFormatError naming the file."""
+    path = files.companions.get(name)
+    return {} if path is None else _parse(path)
+
+
+def _parse(path: Path) -> dict[str, Any]:
+    try:
+        if path.stat().st_size > MAX_JSON:
+            raise ModelFormatError(f"{path} is larger than {MAX_JSON >> 20} MiB: not a configuration file")
+        found = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise ModelFormatError(f"{path} is not valid JSON") from error
+    if not isinstance(found, dict):
+        raise ModelFormatError(f"{path} must hold a JSON object")
+    return found
+
+
+def _format(host: PluginHost, files: ModelFiles, wanted: str | None) -> FormatSpec:
+    if wanted not in (None, "plain"):
+        spec = host.resolve("format", wanted)
+    else:
+        suffix = files.weights[0].suffix.lower()
+        names = [path.name for path in files.weights]
+        claimed = None if _knows(host, suffix) else host.decide("mistralrs_claim_format", files=names)
+        spec = host.resolve("format", claimed or suffix)
+    if not isinstance(spec, FormatSpec):
+        raise TypeError(f"{spec.name} is not a format")
+    return spec
+
+
+def _knows(host: PluginHost, suffix: str) -> bool:
+    return any(suffix in spec.keys for spec in host.specs("format"))
+
+
+def _architecture(host: PluginHost, checkpoint: Checkpoint, wanted: str | None) -> ArchitectureSpec:
+    facts = ModelFacts(checkpoint.metadata, checkpoint.tensors.keys())
+    key = wanted or checkpoint.architecture
+    if not any(key in spec.keys for spec in host.specs("architecture")):
+        key = host.decide("mistralrs_claim_architecture", config=checkpoint.metadata) or key
+    spec = host.resolve("architecture", key, facts=facts)
+    if not isinstance(spec, ArchitectureSpec):
+        raise TypeError(f"{spec.name} is not an architecture")
+    return spec
+
+
+def _raw_config(host: PluginHost, architecture: ArchitectureSpec, checkpoint: Checkpoint) -> Mapping[str, Any]:
+    """config.json as it is, or one made from a GGUF's metadata by the architecture's own table."""
+    if not checkpoint.architecture.startswith("gguf:"):
+        return checkpoint.metadata
+    if architecture.gguf is None:
+        raise ModelFormatError(f"architecture/{architecture.name} cannot read GGUF files", "use its safetensors files")
+    config: Mapping[str, Any] = host.load_ref(architecture, architecture.gguf).to_config(
+        checkpoint.metadata, checkpoint.tensors
+    )
+    return config
+
+
+def _validate(host: PluginHost, architecture: ArchitectureSpec, raw: Mapping[str, Any], files: ModelFiles) -> BaseModel:
+    schema: type[BaseModel] = host.load_ref(architecture, architecture.config)
+    try:
+        return schema.model_validate(dict(raw))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"])) or "config"
+        message = first["msg"].removeprefix("Value error, ")
+        raise ModelFormatError(
+            f"the configuration of {files.id} does not fit architecture/{architecture.name}: {where}: {message}"
+        ) from None

@@ -1,0 +1,1 @@
+"""The plugins that come with mistralrs, one folder each, grouped by kind."""

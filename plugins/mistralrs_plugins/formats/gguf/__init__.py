@@ -1,0 +1,1 @@
+"""GGUF: one file with weights, hyperparameters, tokenizer and chat template."""

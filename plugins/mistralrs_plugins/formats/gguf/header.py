@@ -1,0 +1,199 @@
+"""The header of a GGUF file: metadata, and where each tensor lies.
+
+Layout of versions 2 and 3, all little-endian (docs/gguf.md in the ggml repository): magic, version, number of tensors,
+number of metadata pairs, the pairs, the tensor descriptions, padding, tensor data. Nothing in a file is believed:
+counts are checked against the bytes that are left before anything is allocated, and every tensor must lie inside the
+file, aligned and apart from the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from math import prod
+from mmap import mmap
+from types import MappingProxyType
+from typing import Any
+
+from mistralrs.checkpoint import TensorInfo
+from mistralrs.layouts import Layout
+from mistralrs_plugins.formats.gguf.cursor import Cursor
+from mistralrs_plugins.formats.gguf.types import ARRAY, LAYOUTS, SCALARS, STRING, UINT32_KIND, UNSUPPORTED
+
+MAGIC = b"GGUF"
+VERSIONS = (2, 3)
+ALIGNMENT_KEY = "general.alignment"
+DEFAULT_ALIGNMENT = 32
+# The specification asks for a multiple of 8; nothing gains from more than a page, of 64 KB at most.
+ALIGNMENTS = tuple(2**power for power in range(3, 17))
+MAX_KEY_BYTES = 65535
+MAX_NAME_BYTES = 63
+MAX_DIMENSIONS = 4
+MAX_ELEMENTS = 2**63
+SHOWN_CHARS = 80
+# Least size of one entry: a pair has a length, a type and a byte; a tensor a length, a rank, a size, a type, an offset.
+PAIR_BYTES = 8 + 4 + 1
+TENSOR_BYTES = 8 + 4 + 8 + 4 + 8
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTensor:
+    """A tensor and the offset of its first byte from the start of the file."""
+
+    info: TensorInfo
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a GGUF file says about itself; tensors in the order of the file."""
+
+    metadata: Mapping[str, Any]
+    tensors: tuple[StoredTensor, ...]
+
+
+def parse_header(data: mmap | bytes, file: str) -> Header:
+    """Parse and check the header of the file's bytes; ``file`` is its name for messages.
+
+    Raises :class:`~mistralrs.errors.ModelFormatError` naming the key or tensor that is wrong.
+    """
+    cursor = Cursor(data, file)
+    _check_magic_and_version(cursor)
+    tensor_count, pair_count = cursor.uint64(), cursor.uint64()
+    cursor.expect(pair_count, PAIR_BYTES, "metadata pairs")
+    metadata = _read_metadata(cursor, pair_count)
+    alignment = _read_alignment(cursor, metadata)
+    cursor.subject = "header"
+    cursor.expect(tensor_count, TENSOR_BYTES, "tensors")
+    described = _read_tensors(cursor, tensor_count, alignment)
+    start = -(-cursor.position // alignment) * alignment
+    tensors = tuple(StoredTensor(info, start + offset) for info, offset in described)
+    _check_placement(cursor, tensors)
+    return Header(MappingProxyType(metadata), tensors)
+
+
+def _check_magic_and_version(cursor: Cursor) -> None:
+    magic = bytes(cursor.data[: len(MAGIC)])
+    if magic != MAGIC:
+        cursor.fail(f"not a GGUF file: it starts with {magic!r}", "check that the file is a GGUF model")
+    cursor.skip(len(MAGIC))
+    version = cursor.uint32()
+    if version in VERSIONS:
+        return
+    if int.from_bytes(version.to_bytes(4, "little"), "big") in VERSIONS:
+        cursor.fail("the file is big-endian; only little-endian GGUF is supported", "convert it on its own machine")
+    supported = " and ".join(map(str, VERSIONS))
+    cursor.fail(f"GGUF version {version} is not supported", f"versions {supported} are: convert the model again")
+
+
+def _read_metadata(cursor: Cursor, count: int) -> dict[str, Any]:
+    metadata: dict[str, Any] = {}
+    for index in range(count):
+        cursor.subject = f"metadata key {index}"
+        key = cursor.string()
+        if not 0 < len(key.encode()) <= MAX_KEY_BYTES:
+            cursor.fail(f"a key has 1 to {MAX_KEY_BYTES} bytes; this has {len(key.encode())}")
+        cursor.subject = f"key {_shown(key)}"
+        if key in metadata:
+            cursor.fail("given twice")
+        kind = cursor.uint32()
+        if key == ALIGNMENT_KEY and kind != UINT32_KIND:
+            cursor.fail(f"must be a uint32, not {_kind_name(kind)}")
+        metadata[key] = _read_value(cursor, kind)
+    return metadata
+
+
+def _read_value(cursor: Cursor, kind: int) -> Any:
+    if kind == STRING:
+        return cursor.string()
+    if kind == ARRAY:
+        return _read_array(cursor)
+    if kind not in SCALARS:
+        cursor.fail(f"{_kind_name(kind)} is no value type of GGUF")
+    return cursor.numbers(kind, 1)[0]
+
+
+def _read_array(cursor: Cursor) -> list[Any]:
+    kind, count = cursor.uint32(), cursor.uint64()
+    if kind == STRING:
+        return list(cursor.strings(count))
+    if kind == ARRAY:
+        cursor.fail("arrays of arrays are not supported")
+    if kind not in SCALARS:
+        cursor.fail(f"{_kind_name(kind)} is no element type of GGUF")
+    return list(cursor.numbers(kind, count))
+
+
+def _read_alignment(cursor: Cursor, metadata: Mapping[str, Any]) -> int:
+    alignment: int = metadata.get(ALIGNMENT_KEY, DEFAULT_ALIGNMENT)
+    if alignment not in ALIGNMENTS:
+        cursor.subject = f"key {ALIGNMENT_KEY!r}"
+        cursor.fail(f"must be a power of two from {ALIGNMENTS[0]} to {ALIGNMENTS[-1]}, not {alignment}")
+    return alignment
+
+
+def _read_tensors(cursor: Cursor, count: int, alignment: int) -> list[tuple[TensorInfo, int]]:
+    """Descriptions with their offsets from the start of the data, in the order of the file."""
+    tensors: list[tuple[TensorInfo, int]] = []
+    names: set[str] = set()
+    for index in range(count):
+        cursor.subject = f"tensor {index}"
+        name = cursor.string()
+        if not 0 < len(name.encode()) <= MAX_NAME_BYTES:
+            cursor.fail(f"a name has 1 to {MAX_NAME_BYTES} bytes; this has {len(name.encode())}")
+        cursor.subject = f"tensor {_shown(name)}"
+        if name in names:
+            cursor.fail("given twice")
+        names.add(name)
+        shape = _read_shape(cursor)
+        layout = _read_layout(cursor)
+        if shape[-1] % layout.block:
+            cursor.fail(f"rows of {shape[-1]} values are no whole number of {layout.name} blocks of {layout.block}")
+        offset = cursor.uint64()
+        if offset % alignment:
+            cursor.fail(f"offset {offset} is not a multiple of the alignment, {alignment}")
+        tensors.append((TensorInfo(name, shape, layout), offset))
+    return tensors
+
+
+def _read_shape(cursor: Cursor) -> tuple[int, ...]:
+    """The shape in row-major order; the file has the innermost dimension first."""
+    rank = cursor.uint32()
+    if not 1 <= rank <= MAX_DIMENSIONS:
+        cursor.fail(f"has {rank} dimensions; 1 to {MAX_DIMENSIONS} are possible")
+    shape = tuple(cursor.uint64() for _ in range(rank))[::-1]
+    # A tensor with a zero dimension takes no bytes, so its other dimensions would not be bounded by the file.
+    if prod(max(1, size) for size in shape) >= MAX_ELEMENTS:
+        cursor.fail(f"a shape of {' x '.join(map(str, shape))} is too large")
+    return shape
+
+
+def _read_layout(cursor: Cursor) -> Layout:
+    kind = cursor.uint32()
+    if kind not in LAYOUTS:
+        known = ", ".join(layout.name.upper() for layout in LAYOUTS.values())
+        cursor.fail(f"stored as {UNSUPPORTED.get(kind, f'type {kind}')}, which is not supported", f"supported: {known}")
+    return LAYOUTS[kind]
+
+
+def _check_placement(cursor: Cursor, tensors: Iterable[StoredTensor]) -> None:
+    """Refuse tensors that leave the file or share bytes."""
+    end = 0
+    for tensor in sorted(tensors, key=lambda tensor: tensor.offset):
+        size = tensor.info.nbytes
+        cursor.subject = f"tensor {_shown(tensor.info.name)}"
+        if tensor.offset + size > cursor.end:
+            cursor.fail(f"{size} bytes at offset {tensor.offset} run past the end of the file")
+        if size and tensor.offset < end:
+            cursor.fail("shares bytes with another tensor")
+        end = max(end, tensor.offset + size)
+
+
+def _kind_name(kind: int) -> str:
+    named = {STRING: "string", ARRAY: "array", **{number: name for number, (name, _) in SCALARS.items()}}
+    return named.get(kind, f"type {kind}")
+
+
+def _shown(name: str) -> str:
+    """A name from the file, quoted, escaped and of bounded length."""
+    return repr(name if len(name) <= SHOWN_CHARS else name[:SHOWN_CHARS] + "...")

@@ -1,0 +1,63 @@
+"""Holds the size rules: files of one page, functions of one screen, variants of a few lines, a small core."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+CORE_LINES = 13_000
+FILE_LINES = 400
+FUNCTION_LINES = 80
+VARIANT_MODEL_LINES, VARIANT_FOLDER_LINES, LONGHAND_LINES = 20, 45, 250
+OUTSIDE_CORE = ("testing", "scaffold")
+
+
+def lines(path: Path) -> int:
+    """Lines of a file."""
+    return len(path.read_text(encoding="utf-8").splitlines())
+
+
+def long_functions(path: Path) -> Iterator[str]:
+    """Functions of a file that do not fit on a screen."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            size = (node.end_lineno or node.lineno) - node.lineno + 1
+            if size > FUNCTION_LINES:
+                yield f"{path.relative_to(ROOT)}:{node.lineno} {node.name} has {size} lines (at most {FUNCTION_LINES})"
+
+
+def architecture_problems(folder: Path) -> Iterator[str]:
+    """A variant is a recipe of a few lines; what builds its own layers may take a page."""
+    model = folder / "model.py"
+    longhand = "nn.Module" in model.read_text(encoding="utf-8")
+    limit = LONGHAND_LINES if longhand else VARIANT_MODEL_LINES
+    if lines(model) > limit:
+        yield f"{model.relative_to(ROOT)} has {lines(model)} lines (at most {limit})"
+    total = sum(lines(path) for path in folder.glob("*.py"))
+    if not longhand and total > VARIANT_FOLDER_LINES:
+        yield f"{folder.relative_to(ROOT)} has {total} lines (a variant has at most {VARIANT_FOLDER_LINES})"
+
+
+def problems() -> Iterator[str]:
+    """Every rule that does not hold, one line each."""
+    sources = [*ROOT.glob("mistralrs/**/*.py"), *ROOT.glob("plugins/**/*.py"), *ROOT.glob("tests/**/*.py")]
+    for path in sources:
+        if lines(path) > FILE_LINES:
+            yield f"{path.relative_to(ROOT)} has {lines(path)} lines (at most {FILE_LINES})"
+        yield from long_functions(path)
+    for folder in ROOT.glob("plugins/mistralrs_plugins/architectures/*/"):
+        if (folder / "model.py").exists():
+            yield from architecture_problems(folder)
+    core = sum(lines(p) for p in ROOT.glob("mistralrs/**/*.py") if p.relative_to(ROOT).parts[1] not in OUTSIDE_CORE)
+    if core > CORE_LINES:
+        yield f"the core has {core} lines (at most {CORE_LINES})"
+    print(f"{len(sources)} files, core {core} lines")
+
+
+if __name__ == "__main__":
+    found = list(problems())
+    print("\n".join(found), file=sys.stderr)
+    sys.exit(bool(found))
