@@ -1,1 +1,1 @@
-"""The command line: the root command, its console, and the options that front ends share."""
+"""The command line: a thin root whose commands are front-end plugins, found by entry point and imported when run."""

@@ -33,7 +33,7 @@ class Ops:
         return self.table.find(op, layout)(*args)
 
     def embed(self, ids: Tensor, table: Weight, dtype: torch.dtype, scale: float = 1.0) -> Tensor:
-        """Rows ``ids`` ``[tokens]`` of ``table`` ``[vocab, width]`` as ``dtype``, times ``scale``: ``[tokens, width]``."""
+        """The rows ``ids`` of ``table`` ``[vocab, width]`` as ``dtype``, times ``scale``: ``[tokens, width]``."""
         return self.run("embed", table.layout.name, ids, table, dtype, scale)  # type: ignore[no-any-return]
 
     def linear(self, x: Tensor, weight: Weight, bias: Tensor | None = None) -> Tensor:

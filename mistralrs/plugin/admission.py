@@ -42,7 +42,8 @@ def admit(record: PluginRecord, manager: pluggy.PluginManager, *, strict: bool) 
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # SystemExit and its like included: a plugin does not end the process
-        _expel(record, manager)
+        _unregister(record, manager)
+        record.specs = []
         if needed := requirements.unmet(record):  # says more than whatever failed because of it
             record.turn(Status.INCOMPATIBLE, f"needs {needed}")
             return
@@ -63,7 +64,7 @@ def _admit(record: PluginRecord, manager: pluggy.PluginManager) -> None:
     record.status = Status.ACTIVE
     for spec in record.specs:
         if package := requirements.missing(spec.requires):
-            manager.unregister(name=record.full_id)  # it cannot work, so it is not asked either
+            _unregister(record, manager)  # it cannot work, so its hooks are not asked either
             hint = requirements.install_hint(record, package)
             record.turn(Status.UNAVAILABLE, f"needs {package!r}: {hint}")
             return
@@ -141,8 +142,6 @@ def _check_specs(record: PluginRecord) -> None:
         raise Refusal(f"gives the key {repeated[0]!r} twice")
 
 
-def _expel(record: PluginRecord, manager: pluggy.PluginManager) -> None:
-    """Take back whatever was registered for a plugin that failed on the way."""
-    record.specs = []
+def _unregister(record: PluginRecord, manager: pluggy.PluginManager) -> None:
     if manager.has_plugin(record.full_id):
         manager.unregister(name=record.full_id)

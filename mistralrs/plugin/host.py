@@ -109,7 +109,9 @@ class PluginHost:
         if found:
             choices = ", ".join(each.full_id for each in found)
             raise PluginError(f"{len(found)} plugins are called {name!r}", f"say which: {choices}")
-        message = f"no plugin is called {name!r}{near(name, [each.id for each in records])}"
+        message = (
+            f"no plugin is called {name!r}{near(name, [word for each in records for word in (each.id, each.name)])}"
+        )
         raise PluginError(message, "mistralrs plugins list")
 
     def owner(self, spec: Spec) -> PluginRecord | None:

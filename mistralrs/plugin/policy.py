@@ -18,7 +18,7 @@ from mistralrs import resources
 from mistralrs.errors import UsageError
 from mistralrs.plugin.registry_file import ModelAlias, RegistryFile, read_registry
 
-__all__ = ["ESSENTIAL", "ModelAlias", "Policy", "load_policy", "user_registry"]
+__all__ = ["ESSENTIAL", "ModelAlias", "Policy", "is_strict", "load_policy", "user_registry"]
 
 ESSENTIAL: Final = frozenset({"format/safetensors", "kernels/torch"})
 """Built-ins nothing works without."""
@@ -85,7 +85,12 @@ def load_policy(registry: Path | None = None, no_plugins: Sequence[str] = ()) ->
         merge.only(_words(only), ENV_ONLY)
     merge.disable(_words(os.environ.get(ENV_DISABLE, "")), ENV_DISABLE)
     merge.disable(no_plugins, "--no-plugin")
-    return merge.policy(strict=os.environ.get(ENV_STRICT, "") not in ("", "0"))
+    return merge.policy(strict=is_strict())
+
+
+def is_strict() -> bool:
+    """Whether ``MISTRALRS_PLUGIN_STRICT`` asks for exceptions where plugins are usually just reported."""
+    return os.environ.get(ENV_STRICT, "") not in ("", "0")
 
 
 def _path(text: str | None) -> Path | None:

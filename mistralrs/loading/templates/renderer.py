@@ -42,6 +42,11 @@ class TemplateProcess:
             process_group=0,  # so that Ctrl-C in the terminal is ours alone
         )
 
+    @property
+    def alive(self) -> bool:
+        """Whether the process still runs."""
+        return self._process.poll() is None
+
     def ask(self, request: bytes) -> bytes:
         """One request line to one reply line. Raises ``EOFError`` when the process has died over it."""
         stdin, stdout = self._process.stdin, self._process.stdout
@@ -122,8 +127,11 @@ class Renderer:
 
     def _take(self) -> TemplateProcess:
         with self._lock:
-            if self._idle:
-                return self._idle.pop()
+            while self._idle:
+                process = self._idle.pop()
+                if process.alive:
+                    return process
+                process.close()
         try:
             return TemplateProcess()
         except OSError as error:

@@ -10,7 +10,9 @@ from pathlib import Path
 
 from huggingface_hub import HfApi, constants, get_hf_file_metadata, hf_hub_download, hf_hub_url
 from huggingface_hub.file_download import http_get
-from huggingface_hub.utils import WeakFileLock, build_hf_headers
+
+# Public, but re-exported in a way that mypy does not count as such.
+from huggingface_hub.utils import WeakFileLock, build_hf_headers  # type: ignore[attr-defined]
 
 from mistralrs.checkpoint.selection import check_name
 from mistralrs.errors import SourceError

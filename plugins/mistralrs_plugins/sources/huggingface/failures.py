@@ -71,7 +71,7 @@ def explained(repo: str, revision: str, endpoint: str, filename: str = "") -> It
             f"cannot fetch {what}: {host} cannot be reached ({reason})", f"check the network, or {OFFLINE_HINT}"
         ) from None
     except HFValidationError:
-        raise SourceError(f"not a repository on the hub: {ascii(repo[:200])}", "the form is org/name") from None
+        raise SourceError(f"not a repository on the hub: {repo[:200]!a}", "the form is org/name") from None
     except OSError as error:
         raise _by_errno(error, what) from None
 

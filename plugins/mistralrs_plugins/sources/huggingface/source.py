@@ -83,9 +83,7 @@ class _Choice:
     companions: tuple[str, ...]
 
 
-def _choose(
-    names: Collection[str], request: FetchRequest, read: Callable[[str], bytes], where: str
-) -> _Choice:
+def _choose(names: Collection[str], request: FetchRequest, read: Callable[[str], bytes], where: str) -> _Choice:
     weights: tuple[str, ...] = ()
     if request.weights:
         weights = choose_named(names, request.weights, where)
@@ -114,13 +112,12 @@ def _from_cache(cache: RepoCache, request: FetchRequest, revision: str) -> Model
 
 def _from_hub(cache: RepoCache, request: FetchRequest, revision: str) -> ModelFiles:
     """Ask the hub what there is, fetch what is missing, and record which commit the revision means."""
-    from huggingface_hub.utils import logging as hub_logging
-
     from mistralrs_plugins.sources.huggingface.download import Download, Hub, list_files
     from mistralrs_plugins.sources.huggingface.meter import Meter
 
     if "HF_HUB_VERBOSITY" not in os.environ:
-        hub_logging.set_verbosity_error()  # its retries and hints; what fails in the end is reported by us
+        # Its retries and hints are noise; what fails in the end is reported by us.
+        logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     hub = Hub(os.environ.get("HF_ENDPOINT", constants.ENDPOINT).rstrip("/"), resolve_token(request.token_source))
     commit, files = list_files(hub, cache.repo, revision)
     download = Download(hub, cache, commit, Meter(cache.repo, request.progress))
@@ -183,7 +180,8 @@ def _cache_root(cache_dir: Path | None) -> Path:
 
 
 def _checked_repo(reference: str) -> str:
-    from huggingface_hub.utils import HFValidationError, validate_repo_id
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]  # public, see download.py
 
     repo = reference.strip("/")
     try:
