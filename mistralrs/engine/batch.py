@@ -45,7 +45,7 @@ class _Buffer:
 
 
 class BatchBuilder:
-    """The step's arrays. The block table is as wide as the longest sequence, so its shape depends on batch size only."""
+    """The step's arrays. The block table is as wide as a sequence can get, so only batch size changes its shape."""
 
     def __init__(self, config: EngineConfig, device: torch.device) -> None:
         tokens, seqs = config.max_batched_tokens, config.max_seqs

@@ -79,9 +79,7 @@ def _set(logits: Logits, tokens: Ints, values: NDArray[np.float64]) -> None:
     logits[tokens] = np.clip(values, -LARGEST, LARGEST)
 
 
-def dry_penalties(
-    tokens: Ints, sampling: SamplingParams, breakers: Ints
-) -> tuple[Ints, NDArray[np.float64]]:
+def dry_penalties(tokens: Ints, sampling: SamplingParams, breakers: Ints) -> tuple[Ints, NDArray[np.float64]]:
     """Tokens that would prolong a repetition, and what is subtracted from the logit of each.
 
     Where the last token occurred before, the token that followed then would repeat a sequence of some length. From

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from hashlib import blake2b
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -73,9 +72,7 @@ def _largest(logits: Tensor) -> list[Outcome]:
         largest = logits.max(dim=1)
         values, tokens = largest.values.cpu().numpy(), largest.indices.cpu().numpy()
     finite = np.isfinite(values).tolist()
-    return [
-        Sampled(token) if good else NumericalError() for token, good in zip(tokens.tolist(), finite, strict=True)
-    ]
+    return [Sampled(token) if good else NumericalError() for token, good in zip(tokens.tolist(), finite, strict=True)]
 
 
 def _attempt(row: Row, sequence: Sequence) -> Outcome:
@@ -135,10 +132,12 @@ def draw(row: Row, sampling: SamplingParams, number: float) -> int:
 
 def _weights(row: Row, largest: np.float32, temperature: float) -> Row:
     """``exp((row - largest) / temperature)``: probabilities but for a common factor."""
-    weights = row - largest
-    if temperature != 1:
-        weights /= np.float32(temperature)
-    return np.exp(weights, out=weights)
+    with np.errstate(over="ignore"):  # what overflows is minus infinity, whose exponential is the 0 it should be
+        weights = row - largest
+        if temperature != 1:
+            weights /= np.float32(temperature)
+    np.exp(weights, out=weights)
+    return weights
 
 
 def _nucleus(weights: Row, cutoff: float) -> int:

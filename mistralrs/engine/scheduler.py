@@ -52,9 +52,7 @@ class Scheduler:
     def __init__(self, config: EngineConfig) -> None:
         self.config = config
         self.pool = BlockPool(config.num_blocks)
-        self.prefix = PrefixCache(
-            self.pool, config.block_size, config.cache_namespace, enabled=config.prefix_cache
-        )
+        self.prefix = PrefixCache(self.pool, config.block_size, config.cache_namespace, enabled=config.prefix_cache)
         self.waiting: deque[Sequence] = deque()
         self.running: list[Sequence] = []
         self.preemptions = 0
@@ -96,6 +94,16 @@ class Scheduler:
             self.running.remove(sequence)
         sequence.status = Status.FINISHED
         self._release(sequence)
+
+    def reset(self) -> None:
+        """Drop every sequence and all that is cached: the way back from a state that cannot be trusted."""
+        for sequence in (*self.waiting, *self.running):
+            sequence.blocks.clear()
+            sequence.status = Status.FINISHED
+        self.waiting.clear()
+        self.running.clear()
+        self.pool = BlockPool(self.config.num_blocks)
+        self.prefix.pool = self.pool
 
     def discard(self, sequence: Sequence) -> list[int]:
         """Like :meth:`remove` for a sequence with damaged content: none of its blocks can be found any more.
@@ -173,8 +181,7 @@ class Scheduler:
             self.pool.share(block)
             sequence.blocks.append(block)
         for _ in range(missing):
-            if (block := self.pool.take()) is not None:
-                sequence.blocks.append(block)
+            sequence.blocks.append(self.pool.take_surely())
         sequence.computed = len(known) * self.config.block_size
         sequence.published = len(known)
         if sequence.admitted_at is None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable
 
+from mistralrs.errors import EngineError
+
 
 class BlockPool:
     """A fixed number of blocks, each in exactly one of three states.
@@ -52,6 +54,13 @@ class BlockPool:
         else:
             return None
         self._holders[block] = 1
+        return block
+
+    def take_surely(self) -> int:
+        """:meth:`take` for a caller that knows :attr:`available`. Raises :class:`EngineError` if it was wrong."""
+        block = self.take()
+        if block is None:
+            raise EngineError(f"all {self.size} cache blocks are in use")
         return block
 
     def share(self, block: int) -> None:

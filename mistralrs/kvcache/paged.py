@@ -51,9 +51,7 @@ class PagedCache:
             layer.v[index] = 0
 
 
-def _layer(
-    spec: CacheSpec, num_blocks: int, block_size: int, dtype: torch.dtype, device: torch.device
-) -> LayerCache:
+def _layer(spec: CacheSpec, num_blocks: int, block_size: int, dtype: torch.dtype, device: torch.device) -> LayerCache:
     shape = (num_blocks, block_size, spec.kv_heads)
     return LayerCache(
         k=torch.empty(*shape, spec.head_dim, dtype=dtype, device=device),

@@ -144,7 +144,8 @@ def special_tokens(files: ModelFiles, checkpoint: Checkpoint, tokenizer: Tokeniz
     tokens: dict[str, str] = {}
     for name in SPECIAL_TOKENS:
         text = _token_text(config.get(name))
-        if text is None and (token := ids.get(name.removesuffix("_token"))) is not None:
+        token = ids.get(name.removesuffix("_token"))
+        if text is None and token is not None and 0 <= token < tokenizer.get_vocab_size():
             text = tokenizer.id_to_token(token)
         if text is not None:
             tokens[name] = text

@@ -21,6 +21,8 @@ class Backend(Protocol):
     """What a kernels plugin's ``backend`` refers to: implementations by operation and weight layout."""
 
     name: str
+    preferred_kv_dtype: str | None
+    """How its attention likes keys and values kept ("f32", "f16", "bf16"), None for the compute type."""
 
     def find(self, op: str, layout: str) -> Kernel | None:
         """The kernel for ``op`` over weights stored as ``layout`` ("" for operations without one), or None."""

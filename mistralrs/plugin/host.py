@@ -91,6 +91,11 @@ class PluginHost:
             raise ballot.conflict(key, candidates)
         return candidates[0].spec
 
+    def provides(self, kind: str, key: str) -> bool:
+        """Whether anybody serves ``key``: what decides if the decision hooks are asked."""
+        self.load(kind)
+        return bool(self._ballots[kind].candidates(key))
+
     def specs(self, kind: str) -> list[Any]:
         """The specs of a kind that are in use, of the record class of ``kind``, built-ins first."""
         self.load(kind)

@@ -82,7 +82,7 @@ def test_tools_choose_the_tool_template_and_are_absent_otherwise(tmp_path: Path)
 def test_special_tokens_come_from_the_config_or_the_weights(tmp_path: Path) -> None:
     checkpoint = BareCheckpoint(
         templates={"default": "{{ bos_token }}{{ eos_token }}{{ unk_token }}{{ pad_token }}"},
-        ids={"bos": 1, "eos": 2, "unk": 10**9},
+        ids={"bos": 1, "eos": 2, "unk": 2**40},
     )
     assert load(tmp_path, checkpoint).render(USER) == "<s></s>"
     config = {"bos_token": {"content": "<B>", "lstrip": False}, "pad_token": "<P>", "eos_token": None}

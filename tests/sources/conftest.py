@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from .hub import FakeHub, serving
+from fakehub import FakeHub, serving
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from mmap import mmap
 from typing import NoReturn
 
 from mistralrs.errors import ModelFormatError
-from mistralrs_plugins.formats.gguf.types import SCALARS, UINT32, UINT64
+from mistralrs_plugins.formats.gguf.codes import SCALARS, UINT32, UINT64
 
 DAMAGED = "the file is damaged or incomplete: fetch it again"
 

@@ -17,8 +17,8 @@ from typing import Any
 
 from mistralrs.checkpoint import TensorInfo
 from mistralrs.layouts import Layout
+from mistralrs_plugins.formats.gguf.codes import ARRAY, LAYOUTS, SCALARS, STRING, UINT32_KIND, UNSUPPORTED
 from mistralrs_plugins.formats.gguf.cursor import Cursor
-from mistralrs_plugins.formats.gguf.types import ARRAY, LAYOUTS, SCALARS, STRING, UINT32_KIND, UNSUPPORTED
 
 MAGIC = b"GGUF"
 VERSIONS = (2, 3)

