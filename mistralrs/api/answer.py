@@ -9,6 +9,8 @@ from queue import SimpleQueue
 from mistralrs.engine.request import EngineOutput, Finished, FinishReason, Usage
 from mistralrs.errors import EngineError
 
+__all__ = ["Answer", "FinishReason", "Usage"]
+
 
 class Answer:
     """Iterate it for the pieces of text as they come; then ``reason``, ``usage`` and the whole ``text`` are set.
@@ -17,12 +19,13 @@ class Answer:
     asked to the first piece of text. Leaving the iteration early does not stop the engine: :meth:`cancel` does.
     """
 
-    def __init__(self, abort: Callable[[], None]) -> None:
+    def __init__(self, abort: Callable[[], None], on_end: Callable[[Answer], None] = lambda answer: None) -> None:
         self.text = ""
         self.reason: FinishReason | None = None
         self.usage: Usage | None = None
         self.first_token_seconds: float | None = None
         self._abort = abort
+        self._on_end = on_end
         self._asked_at = time.perf_counter()
         self._outputs: SimpleQueue[EngineOutput] = SimpleQueue()
 
@@ -43,6 +46,7 @@ class Answer:
 
     def _finish(self, output: Finished) -> None:
         self.reason, self.usage = output.reason, output.usage
+        self._on_end(self)
         if output.reason is FinishReason.ERROR:
             raise output.error or EngineError("the engine could not finish the answer")
 

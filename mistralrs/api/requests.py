@@ -140,10 +140,19 @@ def parse(model: type[RequestT], values: Mapping[str, Any]) -> RequestT:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        problem = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    field = ".".join(str(part) for part in problem["loc"] if not _is_union_branch(part))
+        problems = error.errors(include_url=False, include_context=False, include_input=False)
+    # Where a field may be of several types there is a problem for each of them: the innermost one says most.
+    place = _field(problems[0]["loc"])
+    problem = max(
+        (each for each in problems if _field(each["loc"]).startswith(place)), key=lambda each: len(each["loc"])
+    )
+    field = _field(problem["loc"])
     message = problem["msg"].removeprefix("Value error, ")
     raise RequestError(f"{field}: {message}" if field else message, param=field)
+
+
+def _field(location: tuple[int | str, ...]) -> str:
+    return ".".join(str(part) for part in location if not _is_union_branch(part))
 
 
 def _is_union_branch(part: object) -> bool:

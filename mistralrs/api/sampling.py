@@ -10,6 +10,8 @@ from mistralrs.api.requests import SamplingOptions
 from mistralrs.engine.request import SamplingParams
 from mistralrs.errors import RequestError
 
+__all__ = ["CHAT_DEFAULTS", "SamplingParams", "model_defaults", "resolve"]
+
 log = logging.getLogger(__name__)
 
 CHAT_DEFAULTS: Final[Mapping[str, Any]] = {"temperature": 0.8, "top_k": 40, "top_p": 0.95, "min_p": 0.05}
@@ -37,7 +39,7 @@ def model_defaults(generation: Mapping[str, Any], vocab_size: int) -> dict[str, 
 def _is_usable(name: str, value: Any, vocab_size: int) -> bool:
     try:
         SamplingParams(**{name: value}).check(vocab_size)
-    except (RequestError, TypeError):
+    except (RequestError, TypeError, OverflowError):
         log.warning("the model's generation_config.json has an unusable %s; it is ignored", name)
         return False
     return True

@@ -43,11 +43,16 @@ def shorten(name: str, limit: int = 80) -> str:
     return ascii(name if len(name) <= limit else name[:limit] + "...")
 
 
+def shown(name: str) -> str:
+    """``name`` as it is if that is harmless to print, else shortened."""
+    return name if name.isprintable() and len(name) <= 200 else shorten(name)
+
+
 def listing(names: Iterable[str]) -> str:
     """A few of ``names`` for a message, and how many more there are."""
-    ordered = [name if name.isprintable() and len(name) < 100 else shorten(name) for name in sorted(names)]
+    ordered = sorted(names)
     more = f", and {len(ordered) - LISTED} more" if len(ordered) > LISTED else ""
-    return ", ".join(ordered[:LISTED]) + more
+    return ", ".join(map(shown, ordered[:LISTED])) + more
 
 
 def read_index(path: Path, where: str) -> bytes:

@@ -30,7 +30,7 @@ class LazyGroup(TyperGroup):
         if own is not None:
             return own
         summary = _summaries(ctx.obj.host).get(cmd_name)
-        return None if summary is None else TyperCommand(cmd_name, help=summary)
+        return None if summary is None else TyperCommand(cmd_name, short_help=summary)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The real command, imported now that it is about to run. Raises :class:`UsageError` for an unknown one."""
@@ -45,10 +45,10 @@ class LazyGroup(TyperGroup):
 
 
 def _summaries(host: PluginHost) -> dict[str, str]:
-    """Summaries by command, of front ends that need another package too, so that help can say which."""
+    """Summaries by command; a front end that lacks a package is listed too, with what it needs."""
     listed: dict[str, str] = {}
     for record in host.load("frontend"):
-        note = f" ({record.reason})" if record.status is Status.UNAVAILABLE else ""
+        note = f" ({record.reason.partition(': ')[0]})" if record.status is Status.UNAVAILABLE else ""
         for spec in record.specs:
             listed.setdefault(spec.name, spec.summary + note)
     return listed

@@ -5,10 +5,11 @@ Exit status: 0 done, 1 failed while running, 2 wrong usage, file or model, 130 i
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -112,9 +113,9 @@ def _root(
 def run(arguments: Sequence[str], context: CliContext | None = None) -> int:
     """Run one command line and return its exit status; what goes wrong is printed to stderr."""
     context = context or CliContext()
-    _start_logging()
     try:
-        app(hoist(arguments), prog_name="mistralrs", obj=context)
+        with _logging_to_stderr():
+            app(hoist(arguments), prog_name="mistralrs", obj=context)
     except SystemExit as end:  # how typer ends, always
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except KeyboardInterrupt:
@@ -132,14 +133,19 @@ def run(arguments: Sequence[str], context: CliContext | None = None) -> int:
     return 0
 
 
-def _start_logging() -> None:
-    """Send the log to stderr; once, for ``run`` may be called many times in one process."""
+@contextlib.contextmanager
+def _logging_to_stderr() -> Iterator[None]:
+    """Send the log of this program to stderr, for the time of one command line."""
     logger = logging.getLogger("mistralrs")
-    if not logger.handlers:
-        handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
-        logger.addHandler(handler)
-        logger.setLevel(logging.WARNING)
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+    logger.addHandler(handler)
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(logging.NOTSET)
 
 
 def main() -> None:

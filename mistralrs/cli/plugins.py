@@ -110,7 +110,7 @@ def _refs(spec: Any) -> Iterator[str]:
 def _decisions(record: PluginRecord, policy: Policy) -> Iterator[str]:
     """The decisions about a plugin, each with the layer that made it."""
     for name in sorted(record.names & policy.disabled):
-        yield f"disabled as {name!r} by {policy.layer('disable', name)}"
+        yield f"disabled by {policy.layer('disable', name)}, as {name!r}"
     for key in record.keys:
         entry = f"{record.kind}:{key}"
         if entry in policy.prefer:

@@ -72,7 +72,7 @@ class Scheduler:
             self._preempt(self.running[-1])
         plan = Plan()
         self._continue_answers(plan)
-        self._admit(plan)
+        self._admit()
         self._continue_prompts(plan)
         return plan
 
@@ -153,20 +153,15 @@ class Scheduler:
         sequence.computed = 0
         sequence.published = 0
 
-    def _admit(self, plan: Plan) -> None:
+    def _admit(self) -> None:
         """Start waiting sequences in order of arrival, as long as there is room for the first one."""
         while self.waiting and len(self.running) < self.config.max_seqs:
             sequence = self.waiting[0]
-            if self.config.blocks_for(sequence.length) > self.pool.size:
-                # It had filled nearly everything when an older one took its place: too long to come back.
-                self.remove(sequence)
-                plan.exhausted.append(sequence)
-            elif self._reserve(sequence):
-                self.waiting.popleft()
-                self.running.append(sequence)
-                sequence.status = Status.RUNNING
-            else:
+            if not self._reserve(sequence):
                 return
+            self.waiting.popleft()
+            self.running.append(sequence)
+            sequence.status = Status.RUNNING
 
     def _reserve(self, sequence: Sequence) -> bool:
         """Take all blocks for the tokens of ``sequence``, known prefixes included; False if there is no room."""

@@ -4,6 +4,17 @@ from mistralrs.layers.embedding import Embedding
 from mistralrs.layers.linear import Linear
 from mistralrs.layers.mlp import GatedMlp, PackedGatedMlp
 from mistralrs.layers.norm import RmsNorm
-from mistralrs.layers.rope import Rope, RopeScaling
+from mistralrs.layers.rope import FixedAngles, Rope
+from mistralrs.layers.rope_by_length import DynamicAngles, LongAngles
 
-__all__ = ["Embedding", "GatedMlp", "Linear", "PackedGatedMlp", "RmsNorm", "Rope", "RopeScaling"]
+__all__ = [
+    "DynamicAngles",
+    "Embedding",
+    "FixedAngles",
+    "GatedMlp",
+    "Linear",
+    "LongAngles",
+    "PackedGatedMlp",
+    "RmsNorm",
+    "Rope",
+]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from mistralrs.layers.linear import Linear
 from mistralrs.ops import Step
 
 
@@ -25,11 +24,11 @@ class GatedMlp(nn.Module):
 class PackedGatedMlp(nn.Module):
     """The same with gate and up in one matrix, gate first."""
 
-    def __init__(self, gate_up: Linear, down: nn.Module, activation: str) -> None:
+    def __init__(self, gate_up: nn.Module, down: nn.Module, inner: int, activation: str) -> None:
         super().__init__()
         self.gate_up, self.down = gate_up, down
         self.activation = activation
-        self.inner = gate_up.weight.shape[0] // 2
+        self.inner = inner
 
     def forward(self, x: Tensor, step: Step) -> Tensor:
         """``[tokens, width]`` to the same."""

@@ -6,37 +6,32 @@ by running out of memory.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from mistralrs.modelkit.rope_config import RopeParameters, rope_tables
+
 Size = Annotated[int, Field(gt=0, le=2**24)]
 Count = Annotated[int, Field(gt=0, le=4096)]
+HeadSize = Annotated[int, Field(gt=0, le=4096, multiple_of=2)]
 Positive = Annotated[float, Field(gt=0, lt=1e12, allow_inf_nan=False)]
+Activation = Literal["silu", "gelu", "gelu_pytorch_tanh"]
 
-
-class RopeParameters(BaseModel):
-    """Rotary settings, as transformers 5 nests them and as ``rope_scaling`` had them before."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    rope_type: Literal["default", "linear", "llama3", "yarn"] = "default"
-    rope_theta: Positive = 10_000.0
-    partial_rotary_factor: Annotated[float, Field(gt=0, le=1)] = 1.0
-    factor: Annotated[float, Field(ge=1, lt=1e6)] = 1.0
-    original_max_position_embeddings: Size | None = None
-    low_freq_factor: Positive = 1.0
-    high_freq_factor: Positive = 4.0
-    beta_fast: Positive = 32.0
-    beta_slow: Positive = 1.0
-    attention_factor: Positive | None = None
-    mscale: float | None = None
-    mscale_all_dim: float | None = None
-    truncate: bool = True
+MAX_LAYERS = 4096
+SLIDING, FULL = "sliding_attention", "full_attention"
 
 
 class CausalConfig(BaseModel):
-    """A decoder's sizes. Keys that are not read are ignored; null counts as absent."""
+    """A decoder's sizes. Keys that are not read are ignored; null counts as absent where a field needs a value.
+
+    Architectures subclass it to give fields another default.
+
+    ``rope_parameters`` holds for every layer, or for all but the sliding ones when ``sliding_rope_parameters`` is
+    given. ``rope_style`` and ``norm_offset`` (added to the weights of norms) say how a checkpoint stores its values.
+    ``query_pre_attn_scalar`` replaces the head size in the attention scale. Every ``sliding_window_pattern``-th layer
+    sees the whole past when ``layer_types`` does not list them.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -46,33 +41,48 @@ class CausalConfig(BaseModel):
     num_hidden_layers: Count
     num_attention_heads: Count
     num_key_value_heads: Count
-    head_dim: Annotated[int, Field(gt=0, le=4096, multiple_of=2)]
+    head_dim: HeadSize
     max_position_embeddings: Annotated[int, Field(gt=0, le=2**31)] = 4096
     rms_norm_eps: Annotated[float, Field(ge=0, lt=1)] = 1e-6
+    norm_offset: Annotated[float, Field(ge=0, le=1)] = 0.0
     rope_parameters: RopeParameters = RopeParameters()
+    sliding_rope_parameters: RopeParameters | None = None
     rope_style: Literal["halves", "adjacent"] = "halves"
-    hidden_act: Literal["silu", "gelu", "gelu_pytorch_tanh"] = "silu"
+    hidden_act: Activation = "silu"
     attention_bias: bool = False
     mlp_bias: bool = False
     tie_word_embeddings: bool = False
     sliding_window: Size | None = None
-    layer_types: tuple[str, ...] | None = None
+    sliding_window_pattern: Size | None = None
+    layer_types: tuple[Literal["sliding_attention", "full_attention"], ...] | None = None
+    query_pre_attn_scalar: Positive | None = None
+    attn_logit_softcapping: Positive | None = None
+    final_logit_softcapping: Positive | None = None
+    use_bidirectional_attention: Literal[False] = False
+
+    def slides(self, layer: int) -> bool:
+        """Whether a layer is one of those with a window."""
+        return self.layer_types is not None and self.layer_types[layer] == SLIDING
 
     @model_validator(mode="before")
     @classmethod
     def _fill(cls, raw: Any) -> Any:
         if not isinstance(raw, dict):
             return raw
-        known = {key: value for key, value in raw.items() if value is not None}
+        nullable = {name for name, field in cls.model_fields.items() if type(None) in get_args(field.annotation)}
+        known = {key: value for key, value in raw.items() if value is not None or key in nullable}
         heads, width = known.get("num_attention_heads"), known.get("hidden_size")
-        if isinstance(heads, int):
+        if isinstance(heads, int) and heads > 0:
             known.setdefault("num_key_value_heads", heads)
-            if isinstance(width, int) and heads > 0:
+            if isinstance(width, int) and cls.model_fields["head_dim"].is_required():
                 known.setdefault("head_dim", width // heads)
-        known["rope_parameters"] = _rope(known)
+        if "hidden_activation" in known:
+            known["hidden_act"] = known["hidden_activation"]
         if known.get("use_sliding_window") is False:
-            known.pop("sliding_window", None)
-        return known
+            known["sliding_window"] = None
+        if known.get("layer_types") is None:
+            known["layer_types"] = _layer_types(known, cls.model_fields["sliding_window_pattern"].default)
+        return {**known, **rope_tables(known, cls.model_fields["rope_parameters"].default)}
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -83,19 +93,19 @@ class CausalConfig(BaseModel):
             )
         if self.layer_types is not None and len(self.layer_types) != self.num_hidden_layers:
             raise ValueError(f"layer_types lists {len(self.layer_types)} layers of {self.num_hidden_layers}")
+        for table in filter(None, (self.rope_parameters, self.sliding_rope_parameters)):
+            table.check(self.head_dim)
         return self
 
 
-def _rope(known: dict[str, Any]) -> Any:
-    """One table out of ``rope_parameters``, or out of the older ``rope_theta`` with ``rope_scaling``."""
-    nested = known.get("rope_parameters", known.get("rope_scaling", {}))
-    if not isinstance(nested, dict):
-        return nested
-    table = {key: value for key, value in nested.items() if value is not None}
-    table.setdefault("rope_type", table.get("type", "default"))
-    for name in ("rope_theta", "partial_rotary_factor"):
-        if name in known:
-            table.setdefault(name, known[name])
-    if "max_position_embeddings" in known:
-        table.setdefault("original_max_position_embeddings", known["max_position_embeddings"])
-    return table
+def _layer_types(known: dict[str, Any], default_pattern: int | None) -> list[str] | None:
+    """The list that older configs imply: by ``sliding_window_pattern``, or from layer ``max_window_layers`` on."""
+    count, pattern = known.get("num_hidden_layers"), known.get("sliding_window_pattern", default_pattern)
+    first = known.get("max_window_layers")
+    if not isinstance(count, int) or not 0 < count <= MAX_LAYERS:
+        return None
+    if isinstance(pattern, int) and pattern > 0:
+        return [SLIDING if (layer + 1) % pattern else FULL for layer in range(count)]
+    if known.get("use_sliding_window") is True and isinstance(first, int):
+        return [SLIDING if layer >= first else FULL for layer in range(count)]
+    return None

@@ -24,6 +24,27 @@ class PreNormLayer(nn.Module):
         return step.ops.add(x, self.mlp(self.mlp_norm(x, step), step))
 
 
+class SandwichLayer(nn.Module):
+    """``x + norm(attn(norm(x)))``, then ``x + norm(mlp(norm(x)))``; norms come in pairs, before and after."""
+
+    def __init__(
+        self,
+        around_attn: tuple[nn.Module, nn.Module],
+        attn: nn.Module,
+        around_mlp: tuple[nn.Module, nn.Module],
+        mlp: nn.Module,
+    ) -> None:
+        super().__init__()
+        self.pre_attn, self.post_attn = around_attn
+        self.pre_mlp, self.post_mlp = around_mlp
+        self.attn, self.mlp = attn, mlp
+
+    def forward(self, x: Tensor, step: Step) -> Tensor:
+        """``[tokens, width]`` to the same."""
+        x = step.ops.add(x, self.post_attn(self.attn(self.pre_attn(x, step), step), step))
+        return step.ops.add(x, self.post_mlp(self.mlp(self.pre_mlp(x, step), step), step))
+
+
 class CausalLm(nn.Module):
     """Embed, decode, norm, and give logits for the rows that are sampled."""
 

@@ -1,12 +1,13 @@
-"""How an architecture's GGUF files map to its Hugging Face checkpoints: a table in each plugin, no code.
+"""How an architecture's GGUF files map to its Hugging Face checkpoints: a table in each plugin.
 
 Names follow the GGUF conventions of llama.cpp's ``gguf-py`` constants. Imports no torch.
 """
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +24,9 @@ CONFIG = {
     "max_position_embeddings": "{arch}.context_length",
     "rms_norm_eps": "{arch}.attention.layer_norm_rms_epsilon",
     "sliding_window": "{arch}.attention.sliding_window",
+    "sliding_window_pattern": "{arch}.attention.sliding_window_pattern",
+    "attn_logit_softcapping": "{arch}.attn_logit_softcapping",
+    "final_logit_softcapping": "{arch}.final_logit_softcapping",
 }
 """Config field to metadata key, for what decoders have in common."""
 
@@ -32,6 +36,8 @@ ROPE = {
     "factor": "{arch}.rope.scaling.factor",
     "original_max_position_embeddings": "{arch}.rope.scaling.original_context_length",
     "attention_factor": "{arch}.rope.scaling.attn_factor",
+    "beta_fast": "{arch}.rope.scaling.yarn_beta_fast",
+    "beta_slow": "{arch}.rope.scaling.yarn_beta_slow",
 }
 
 TENSORS = {
@@ -39,21 +45,34 @@ TENSORS = {
     "model.norm": "output_norm",
     "lm_head": "output",
     "model.rope_freqs": "rope_freqs",
+    "model.rope_factors_short": "rope_factors_short",
+    "model.rope_factors_long": "rope_factors_long",
     "input_layernorm": "attn_norm",
     "self_attn.q_proj": "attn_q",
     "self_attn.k_proj": "attn_k",
     "self_attn.v_proj": "attn_v",
+    "self_attn.qkv_proj": "attn_qkv",
     "self_attn.o_proj": "attn_output",
     "self_attn.q_norm": "attn_q_norm",
     "self_attn.k_norm": "attn_k_norm",
     "post_attention_layernorm": "ffn_norm",
     "mlp.gate_proj": "ffn_gate",
     "mlp.up_proj": "ffn_up",
+    "mlp.gate_up_proj": "ffn_up",
     "mlp.down_proj": "ffn_down",
 }
 """Module of the model to name in the file; those of a layer without their ``model.layers.N.`` and ``blk.N.``."""
 
+SANDWICH_NORMS = {
+    "post_attention_layernorm": "post_attention_norm",
+    "pre_feedforward_layernorm": "ffn_norm",
+    "post_feedforward_layernorm": "post_ffw_norm",
+}
+"""Norms of layers that have one before and after each block."""
+
 _LAYER = re.compile(r"model\.layers\.(\d+)\.(.+)")
+
+Derived = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,12 +80,14 @@ class GgufMap:
     """One architecture's mapping. ``config`` and ``tensors`` add to the common tables or replace their entries.
 
     ``constants`` are config fields that every file of this kind shares, above all the rotary style: converters that
-    reorder query and key rows leave heads whose neighbours rotate together (``adjacent``).
+    reorder query and key rows leave heads whose neighbours rotate together (``adjacent``). ``derive`` gives fields
+    that follow from others.
     """
 
     config: Mapping[str, str] = field(default_factory=dict)
     tensors: Mapping[str, str] = field(default_factory=dict)
     constants: Mapping[str, Any] = field(default_factory=dict)
+    derive: Derived | None = None
 
     def to_config(self, metadata: Mapping[str, Any], tensors: Mapping[str, TensorInfo]) -> dict[str, Any]:
         """A config.json's worth of fields from the file's metadata. Raises ModelFormatError naming what is missing."""
@@ -77,12 +98,14 @@ class GgufMap:
         found = _pick({**CONFIG, **self.config}, arch, metadata)
         found["vocab_size"] = embedding.shape[0]
         found["tie_word_embeddings"] = "output.weight" not in tensors
-        rope = _pick(ROPE, arch, metadata)
-        if rope.get("rope_type") == "none":
-            del rope["rope_type"]
-        if rope:
-            found["rope_parameters"] = rope
-        return {**found, **self.constants}
+        if isinstance(found.get("sliding_window_pattern"), list):
+            sliding = found.pop("sliding_window_pattern")
+            found["layer_types"] = ["sliding_attention" if each else "full_attention" for each in sliding]
+        found["rope_parameters"] = _rope(arch, metadata, found, "rope_factors_long.weight" in tensors)
+        if (theta := metadata.get(f"{arch}.rope.freq_base_swa")) is not None:
+            found["sliding_rope_parameters"] = {"rope_theta": theta}
+        found.update(self.constants)
+        return {**found, **self.derive(found)} if self.derive else found
 
     def rename(self, name: str) -> str:
         """The file's name for a tensor of the model."""
@@ -96,6 +119,57 @@ class GgufMap:
 def _pick(table: Mapping[str, str], arch: str, metadata: Mapping[str, Any]) -> dict[str, Any]:
     keys = {name: key.format(arch=arch) for name, key in table.items()}
     return {name: metadata[key] for name, key in keys.items() if key in metadata}
+
+
+def _rope(arch: str, metadata: Mapping[str, Any], found: Mapping[str, Any], has_factors: bool) -> dict[str, Any]:
+    """The rotary table. A file with two sets of divisors says so by its tensors only."""
+    rope = _pick(ROPE, arch, metadata)
+    factor = rope.get("factor")
+    if has_factors:
+        rope["rope_type"] = "longrope"
+    elif rope.get("rope_type", "linear" if factor else "none") == "none" or not factor:
+        rope.pop("rope_type", None)
+    else:
+        rope.setdefault("rope_type", "linear")
+    if rope.get("rope_type") == "yarn" and _all_positive(factor, rope.get("attention_factor")):
+        # Here the file's factor multiplies the usual one, in config.json it replaces it.
+        rope["attention_factor"] *= 0.1 * math.log(factor) + 1
+    rotary, head = metadata.get(f"{arch}.rope.dimension_count"), head_size(found)
+    if _all_positive(rotary, head) and rotary < head:
+        rope["partial_rotary_factor"] = rotary / head
+    return rope
+
+
+def head_size(found: Mapping[str, Any]) -> int | None:
+    """The head size that a file states or implies, None when its numbers make no sense."""
+    width, heads = found.get("hidden_size"), found.get("num_attention_heads")
+    implied = width // heads if _all_positive(width, heads) else None
+    size = found.get("head_dim", implied)
+    return size if isinstance(size, int) else None
+
+
+def scale_by_head(found: Mapping[str, Any], *, by_width_at: int) -> dict[str, Any]:
+    """``query_pre_attn_scalar`` where files leave it out: the head size, or the model's width per head in the size
+    of model that has ``by_width_at`` layers."""
+    width, heads = found.get("hidden_size"), found.get("num_attention_heads")
+    if found.get("num_hidden_layers") == by_width_at and _all_positive(width, heads):
+        return {"query_pre_attn_scalar": width // heads}
+    return {"query_pre_attn_scalar": head_size(found)}
+
+
+def has_experts(tensors: Collection[str]) -> bool:
+    """Whether the feed-forward blocks are mixtures of experts."""
+    return any("_exps." in name or ".ffn_gate.0." in name for name in tensors)
+
+
+def identity(metadata: Mapping[str, Any]) -> str:
+    """All that a file says about which model it holds, in lower case."""
+    stated = [metadata.get(f"general.{key}", "") for key in ("name", "basename", "finetune", "base_model.0.name")]
+    return " ".join(map(str, stated)).lower()
+
+
+def _all_positive(*values: Any) -> bool:
+    return all(isinstance(value, int | float) and 0 < value < math.inf for value in values)
 
 
 PLAIN = GgufMap()

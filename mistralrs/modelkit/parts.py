@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from mistralrs.layers import GatedMlp, PackedGatedMlp, Rope, RopeScaling
+from mistralrs.layers import GatedMlp, PackedGatedMlp
 from mistralrs.modelkit.attention import Attention, QkvPacked, QkvParts
 from mistralrs.modelkit.config import CausalConfig
-from mistralrs.modelkit.decoder import PreNormLayer
+from mistralrs.modelkit.decoder import PreNormLayer, SandwichLayer
 from mistralrs.ops import AttentionSpec, PagedSpec
 
 if TYPE_CHECKING:
@@ -18,64 +18,38 @@ if TYPE_CHECKING:
 
 NormPart = Callable[..., nn.Module]
 SpecPart = Callable[[Any, int], AttentionSpec]
+Named = Callable[[str], nn.Module]
 
 
 def full(cfg: CausalConfig, index: int) -> AttentionSpec:
     """Every layer sees the whole past."""
-    return AttentionSpec(
-        heads=cfg.num_attention_heads,
-        kv_heads=cfg.num_key_value_heads,
-        head_dim=cfg.head_dim,
-        scale=cfg.head_dim**-0.5,
-    )
+    return _spec(cfg, None)
+
+
+def windowed(cfg: CausalConfig, index: int) -> AttentionSpec:
+    """Every layer sees the last ``sliding_window`` tokens, or the whole past if the config names no window."""
+    return _spec(cfg, cfg.sliding_window)
 
 
 def by_layer_type(cfg: CausalConfig, index: int) -> AttentionSpec:
     """A window on the layers that ``layer_types`` calls ``sliding_attention``, the whole past on the others."""
-    sliding = cfg.layer_types is not None and cfg.layer_types[index] == "sliding_attention"
+    return _spec(cfg, cfg.sliding_window if cfg.slides(index) else None)
+
+
+def _spec(cfg: CausalConfig, window: int | None) -> AttentionSpec:
     return AttentionSpec(
         heads=cfg.num_attention_heads,
         kv_heads=cfg.num_key_value_heads,
         head_dim=cfg.head_dim,
-        scale=cfg.head_dim**-0.5,
-        window=cfg.sliding_window if sliding else None,
+        scale=float(cfg.query_pre_attn_scalar or cfg.head_dim) ** -0.5,
+        window=window,
+        softcap=cfg.attn_logit_softcapping,
     )
 
 
-def rms(wb: WeightBuilder, name: str, width: int, eps: float, *, offset: float = 0.0) -> nn.Module:
-    """RMS norm; ``offset`` is added to its weight."""
-    return wb.rms_norm(name, width, eps, offset=offset)
-
-
-def rope_from(cfg: CausalConfig, wb: WeightBuilder) -> Rope:
-    """The rotary embedding a config describes, with the frequency divisors a checkpoint may carry."""
-    table = cfg.rope_parameters
-    rotary = int(cfg.head_dim * table.partial_rotary_factor)
-    scaling = None
-    if table.rope_type != "default":
-        scaling = RopeScaling(
-            kind=table.rope_type,
-            factor=table.factor,
-            original_context=table.original_max_position_embeddings or cfg.max_position_embeddings,
-            low_freq_factor=table.low_freq_factor,
-            high_freq_factor=table.high_freq_factor,
-            beta_fast=table.beta_fast,
-            beta_slow=table.beta_slow,
-            attention_factor=table.attention_factor,
-            mscale=table.mscale,
-            mscale_all_dim=table.mscale_all_dim,
-            truncate=table.truncate,
-        )
-    divisors = wb.tensor("rope_freqs.weight", (rotary // 2,)) if wb.has("rope_freqs.weight") else None
-    return Rope(
-        cfg.head_dim,
-        table.rope_theta,
-        rotary_dim=rotary,
-        scaling=scaling,
-        divisors=divisors,
-        style=cfg.rope_style,
-        device=wb.device,
-    )
+def rms(cfg: CausalConfig, wb: WeightBuilder, name: str, width: int) -> nn.Module:
+    """RMS norm of ``width``."""
+    return wb.rms_norm(name, width, cfg.rms_norm_eps, offset=cfg.norm_offset)
 
 
 def gqa(
@@ -110,21 +84,44 @@ def gqa(
     out = wb.linear("o_proj", q_size, cfg.hidden_size, bias=cfg.attention_bias if bias is None else False)
     norms = {}
     if head_norm is not None:
-        norms = {name: head_norm(wb, name, dims.head_dim, cfg.rms_norm_eps) for name in ("q_norm", "k_norm")}
+        norms = {name: head_norm(cfg, wb, name, dims.head_dim) for name in ("q_norm", "k_norm")}
     cache = wb.cache(PagedSpec(kv_heads=dims.kv_heads, head_dim=dims.head_dim))
     return Attention(cache, dims, qkv, out, rope, **norms)
 
 
-def gated_mlp(cfg: CausalConfig, wb: WeightBuilder, *, packed: str | None = None) -> nn.Module:
-    """The gated feed-forward block; ``packed`` names one matrix that holds gate and up."""
+def gated_mlp(
+    cfg: CausalConfig, wb: WeightBuilder, *, packed: str | None = None, activation: str | None = None
+) -> nn.Module:
+    """The gated feed-forward block.
+
+    ``packed`` names one matrix that holds gate and up; ``activation`` overrules a config that misstates it.
+    """
     width, inner, bias = cfg.hidden_size, cfg.intermediate_size, cfg.mlp_bias
+    act = activation or cfg.hidden_act
     down = wb.linear("down_proj", inner, width, bias=bias)
     if packed:
-        return PackedGatedMlp(wb.linear(packed, width, 2 * inner, bias=bias), down, cfg.hidden_act)  # type: ignore[arg-type]
+        return PackedGatedMlp(wb.linear(packed, width, 2 * inner, bias=bias), down, inner, act)
     gate, up = (wb.linear(name, width, inner, bias=bias) for name in ("gate_proj", "up_proj"))
-    return GatedMlp(gate, up, down, cfg.hidden_act)
+    return GatedMlp(gate, up, down, act)
 
 
-def pre_norm(norm: Callable[[str], nn.Module], attn: nn.Module, mlp: nn.Module) -> nn.Module:
+def pre_norm(norm: Named, attn: nn.Module, mlp: nn.Module) -> nn.Module:
     """The usual layer: a norm before attention and before the feed-forward block."""
     return PreNormLayer(norm("input_layernorm"), attn, norm("post_attention_layernorm"), mlp)
+
+
+def sandwich_norm(norm: Named, attn: nn.Module, mlp: nn.Module) -> nn.Module:
+    """A layer with a norm before and after attention, and before and after the feed-forward block."""
+    around_attn = norm("input_layernorm"), norm("post_attention_layernorm")
+    around_mlp = norm("pre_feedforward_layernorm"), norm("post_feedforward_layernorm")
+    return SandwichLayer(around_attn, attn, around_mlp, mlp)
+
+
+def one(cfg: CausalConfig) -> float:
+    """Embeddings as they are stored."""
+    return 1.0
+
+
+def root_of_width(cfg: CausalConfig) -> float:
+    """Embeddings times the square root of their width."""
+    return float(cfg.hidden_size) ** 0.5

@@ -4,53 +4,46 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
 from mistralrs.modelkit.decoder import CausalLm
-from mistralrs.modelkit.parts import NormPart, gated_mlp, gqa, pre_norm, rms, rope_from
+from mistralrs.modelkit.parts import NormPart, gated_mlp, gqa, one, pre_norm, rms
+from mistralrs.modelkit.rope import rope_per_layer
 
 if TYPE_CHECKING:
     from mistralrs.weights import WeightBuilder
-
-
-def _one(_cfg: Any) -> float:
-    return 1.0
-
-
-def _nothing(_cfg: Any) -> float | None:
-    return None
 
 
 @dataclass(frozen=True, slots=True)
 class DecoderRecipe:
     """The common decoder with replaceable parts; calling it builds the model.
 
-    ``attention(cfg, wb, index, rope)`` and ``mlp(cfg, wb)`` make a layer's blocks, ``norm(wb, name, width, eps)`` any
-    norm, ``layer(norm, attn, mlp)`` puts one together. ``embed_scale`` and ``logit_softcap`` read the config.
+    ``attention(cfg, wb, index, rope)`` and ``mlp(cfg, wb)`` make a layer's blocks, ``norm(cfg, wb, name, width)`` any
+    norm, ``layer(norm, attn, mlp)`` puts one together. ``embed_scale(cfg)`` multiplies the embeddings.
     """
 
     attention: Callable[..., nn.Module] = gqa
     mlp: Callable[..., nn.Module] = gated_mlp
     norm: NormPart = rms
     layer: Callable[..., nn.Module] = pre_norm
-    embed_scale: Callable[[Any], float] = _one
-    logit_softcap: Callable[[Any], float | None] = _nothing
+    embed_scale: Callable[[Any], float] = one
 
     def __call__(self, cfg: Any, wb: WeightBuilder) -> CausalLm:
         """The model described by ``cfg``, with its weights from ``wb``."""
         body = wb.pp("model")
-        rope = rope_from(cfg, body)
+        ropes = rope_per_layer(cfg, body)
         embed = body.embedding("embed_tokens", cfg.vocab_size, cfg.hidden_size, scale=self.embed_scale(cfg))
-        layers = [self._layer(cfg, each, i, rope) for i, each in body.pp("layers").each(cfg.num_hidden_layers)]
-        norm = self.norm(body, "norm", cfg.hidden_size, cfg.rms_norm_eps)
+        layers = [self._layer(cfg, each, i, ropes[i]) for i, each in body.pp("layers").each(cfg.num_hidden_layers)]
+        norm = self.norm(cfg, body, "norm", cfg.hidden_size)
         tied = cfg.tie_word_embeddings
         head: Any = wb.head(embed) if tied else wb.linear("lm_head", cfg.hidden_size, cfg.vocab_size)
-        return CausalLm(embed, layers, norm, head, logit_softcap=self.logit_softcap(cfg))
+        return CausalLm(embed, layers, norm, head, logit_softcap=cfg.final_logit_softcapping)
 
     def _layer(self, cfg: Any, wb: WeightBuilder, index: int, rope: nn.Module) -> nn.Module:
+        def norm(name: str) -> nn.Module:
+            return self.norm(cfg, wb, name, cfg.hidden_size)
+
         attention = self.attention(cfg, wb.pp("self_attn"), index, rope)
-        norm = partial(self.norm, wb, width=cfg.hidden_size, eps=cfg.rms_norm_eps)
         return self.layer(norm, attention, self.mlp(cfg, wb.pp("mlp")))

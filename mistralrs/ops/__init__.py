@@ -5,7 +5,7 @@ from mistralrs.ops.ops import Ops
 from mistralrs.ops.program import Program
 from mistralrs.ops.recorder import Recording, RecordingRefused, record
 from mistralrs.ops.spec import AttentionSpec, CacheSpec, PagedSpec
-from mistralrs.ops.step import Step, StepContext
+from mistralrs.ops.step import Rotary, Step, StepContext
 from mistralrs.ops.table import Backend, OpTable
 from mistralrs.ops.weight import Weight
 
@@ -21,6 +21,7 @@ __all__ = [
     "Program",
     "Recording",
     "RecordingRefused",
+    "Rotary",
     "Step",
     "StepContext",
     "Weight",

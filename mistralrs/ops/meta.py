@@ -30,7 +30,8 @@ class AttentionMeta:
     Tensors are int64 on the step's device. ``query_start`` ``[seqs + 1]`` bounds each sequence's new tokens;
     ``context`` ``[seqs]`` is its length in the cache with the new tokens counted; ``slots`` ``[tokens]`` is where each
     new token's key and value go (block * block_size + offset); ``blocks`` ``[seqs, max_blocks]`` are its block
-    numbers, padded with zeros. ``queries`` and ``contexts`` are the same lengths as plain ints.
+    numbers, padded with zeros. ``queries`` and ``contexts`` are the same lengths as plain ints. ``limits`` ``[tokens]``
+    is, for every new token, the length its sequence may reach; only models whose positions depend on it need it.
     """
 
     query_start: Tensor
@@ -39,3 +40,4 @@ class AttentionMeta:
     blocks: Tensor
     queries: list[int]
     contexts: list[int]
+    limits: Tensor | None = None

@@ -48,8 +48,21 @@ class Ops:
         return self.run("rms_norm", "", x, weight, eps, offset)  # type: ignore[no-any-return]
 
     def rotation(self, positions: Tensor, inv_freq: Tensor, factor: float) -> tuple[Tensor, Tensor]:
-        """Cosine and sine of every position's angles, times ``factor``: each ``[tokens, rotary / 2]`` float32."""
+        """Cosine and sine of every position's angles, times ``factor``: each ``[tokens, rotary / 2]`` float32.
+
+        ``inv_freq`` is ``[rotary / 2]``, or ``[tokens, rotary / 2]`` when frequencies differ by token.
+        """
         return self.run("rotation", "", positions, inv_freq, factor)  # type: ignore[no-any-return]
+
+    def long_frequencies(self, meta: AttentionMeta, short: Tensor, long: Tensor, trained: int) -> Tensor:
+        """Frequencies of every token ``[tokens, rotary / 2]``: ``long`` where its limit is above ``trained``."""
+        return self.run("long_frequencies", "", meta, short, long, trained)  # type: ignore[no-any-return]
+
+    def dynamic_frequencies(
+        self, meta: AttentionMeta, rotary: int, theta: float, factor: float, trained: int
+    ) -> Tensor:
+        """Frequencies of every token ``[tokens, rotary / 2]``, from a base that grows with its limit (dynamic NTK)."""
+        return self.run("dynamic_frequencies", "", meta, rotary, theta, factor, trained)  # type: ignore[no-any-return]
 
     def rope(self, x: Tensor, cos: Tensor, sin: Tensor, head_dim: int, style: RopeStyle) -> Tensor:
         """Rotate the first ``2 * cos.shape[1]`` numbers of every head of ``x`` ``[tokens, heads * head_dim]``."""

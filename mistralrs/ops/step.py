@@ -13,15 +13,16 @@ from mistralrs.ops.spec import AttentionSpec
 
 
 class Rotary(Protocol):
-    """What a step needs of a rotary embedding to compute its angles once for all layers that share it."""
+    """The angles of a rotary embedding; a step computes them once for all layers that share it."""
 
-    @property
-    def inv_freq(self) -> Tensor:
-        """Angle per position of each pair, ``[rotary / 2]`` float32."""
+    def __call__(self, ops: Ops, positions: Tensor, meta: AttentionMeta) -> tuple[Tensor, Tensor]:
+        """Cosine and sine ``[tokens, rotary / 2]`` float32 of the step's positions."""
 
-    @property
-    def factor(self) -> float:
-        """What cosine and sine are multiplied by (YaRN's attention factor), usually 1."""
+    def length_class(self, limit: int) -> int:
+        """Which angles a sequence that may reach ``limit`` tokens gets: equal numbers, equal angles.
+
+        Cached keys can be shared between sequences of one class only.
+        """
 
 
 class Step(Protocol):
@@ -39,8 +40,8 @@ class Step(Protocol):
     def attend(self, cache: int, q: Tensor, k: Tensor, v: Tensor, spec: AttentionSpec) -> Tensor:
         """Append ``k`` and ``v`` to the cache of the layer that was given the handle ``cache``, then attend."""
 
-    def rotation(self, rope: Rotary) -> tuple[Tensor, Tensor]:
-        """Cosine and sine ``[tokens, rotary / 2]`` of this step's positions under ``rope``."""
+    def rotation(self, angles: Rotary) -> tuple[Tensor, Tensor]:
+        """Cosine and sine ``[tokens, rotary / 2]`` of this step's positions."""
 
 
 class StepContext:
@@ -70,10 +71,10 @@ class StepContext:
         self.ops.write_kv(k, v, layer, self.meta)
         return self.ops.attend(q, layer, self.meta, spec)
 
-    def rotation(self, rope: Rotary) -> tuple[Tensor, Tensor]:
-        """See :meth:`Step.rotation`; computed once per step and rope."""
-        found = self._rotations.get(id(rope))
+    def rotation(self, angles: Rotary) -> tuple[Tensor, Tensor]:
+        """See :meth:`Step.rotation`; computed once per step and angles."""
+        found = self._rotations.get(id(angles))
         if found is None:
-            found = self.ops.rotation(self.positions, rope.inv_freq, rope.factor)
-            self._rotations[id(rope)] = found
+            found = angles(self.ops, self.positions, self.meta)
+            self._rotations[id(angles)] = found
         return found

@@ -125,7 +125,7 @@ def _collect(record: PluginRecord, module: ModuleType, manager: pluggy.PluginMan
     for impl in getattr(manager.hook, kind.hook).get_hookimpls():
         for spec in impl.function() or () if impl.plugin is module else ():
             if not isinstance(spec, kind.spec):
-                raise Refusal(f"{kind.hook} gave a {type(spec).__name__} instead of a {kind.spec.__name__}")
+                raise Refusal(f"{kind.hook} gave {type(spec).__name__}, not {kind.spec.__name__}")
             yield spec
 
 

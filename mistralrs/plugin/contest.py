@@ -90,7 +90,11 @@ class Ballot:
         if pinned := self._policy.prefer.get(f"{self._kind}:{key}"):
             layer = self._policy.layer("prefer", f"{self._kind}:{key}")
             return PluginError(f"{message} as {pinned!r}, which [prefer] in {layer} asks for", hint)
-        if idle := self._idle(key):
+        idle = self._idle(key)
+        if idle and idle.status is Status.UNAVAILABLE:
+            needs, _, remedy = idle.reason.partition(": ")
+            return PluginError(f"{idle.label} {needs}", remedy)
+        if idle:
             return PluginError(f"{message}: {idle.label} is {idle.status}: {idle.reason}", hint)
         keys = sorted(known for known in self._by_key if self.candidates(known))
         return PluginError(message + (near(shown, keys) or _known(keys)), hint)

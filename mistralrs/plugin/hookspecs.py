@@ -122,7 +122,8 @@ def mistralrs_choose_kernels(device: str, needs: KernelNeeds) -> str | None:
     """Choose the compute backend for a model.
 
     Implemented by: kernels plugins.
-    Called: while a model is loaded and the user asked for no backend by name. ``device`` is as torch writes it.
+    Called: while a model is loaded and the user asked for no backend by name. ``device`` is as torch writes it,
+        ``needs`` says what the model's weights and activations are.
     Result: a key of a kernels plugin; when all answer None, the highest ``priority`` for the device is taken.
     """
 
@@ -132,7 +133,7 @@ def mistralrs_chat_template(model: ModelInfo) -> str | None:
     """Give a chat template for a model that has none.
 
     Implemented by: architecture plugins.
-    Called: while a model is loaded, when neither the user, nor its files, nor its architecture gave one.
+    Called: while ``model`` is loaded, when neither the user, nor its files, nor its architecture gave one.
     Result: Jinja source, or None to leave it to others.
     """
 
@@ -142,7 +143,8 @@ def mistralrs_started(settings: Mapping[str, Any], plugins: Sequence[PluginRecor
     """Told that a front end has started and knows its settings.
 
     Implemented by: observers, and any other plugin.
-    Called: once, before a model is loaded. ``plugins`` are the records known at that time.
+    Called: once, before a model is loaded. ``settings`` are the front end's, without secrets; ``plugins`` are the
+        records known at that time.
     Result: ignored.
     """
 
@@ -152,7 +154,7 @@ def mistralrs_model_loaded(model: ModelInfo, device: str, seconds: float) -> Non
     """Told that a model is ready for requests.
 
     Implemented by: observers, and any other plugin.
-    Called: once for each model; ``seconds`` is from the call that loads to ready.
+    Called: once for each ``model``; ``device`` is as torch writes it, ``seconds`` is from the call to ready.
     Result: ignored.
     """
 
@@ -162,7 +164,7 @@ def mistralrs_request_finished(record: RequestRecord) -> None:
     """Told that a request has ended, for whatever reason.
 
     Implemented by: observers, and any other plugin.
-    Called: once for each accepted request, off the engine's loop.
+    Called: once for each accepted request, off the engine's loop; ``record`` holds counts and times, no text.
     Result: ignored.
     """
 

@@ -52,7 +52,7 @@ class Policy:
         if builtin and names & ESSENTIAL:
             return ""
         if named := sorted(names & self.disabled):
-            return f"disabled as {named[0]!r} by {self.layer('disable', named[0])}"
+            return f"by {self.layer('disable', named[0])}, as {named[0]!r}"
         if self.only is not None and not builtin and not names & self.only:
             return f"not in the allow-list of {self.layer('only')}"
         return ""
@@ -64,7 +64,9 @@ class Policy:
 
 def user_registry() -> Path:
     """Where the user's own file is, present or not."""
-    base = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
+    base = os.environ.get("XDG_CONFIG_HOME", "")
+    if not os.path.isabs(base):  # as the XDG specification wants, and it would be the working directory's
+        base = os.path.expanduser("~/.config")
     return Path(base, "mistralrs", "registry.toml")
 
 
@@ -76,7 +78,7 @@ def load_policy(registry: Path | None = None, no_plugins: Sequence[str] = ()) ->
     """
     merge = _Merge()
     for path in (resources.registry_file(), user_registry()):
-        if path.is_file():
+        if path.is_absolute() and os.path.isfile(path):  # a process may have no home
             merge.file(read_registry(path), str(path))
     named = registry or _path(os.environ.get(ENV_REGISTRY))
     if named is not None:

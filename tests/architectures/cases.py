@@ -14,12 +14,15 @@ SIZES: dict[str, Any] = {
     "num_key_value_heads": 2,
     "max_position_embeddings": 128,
     "initializer_range": 0.2,
+    "pad_token_id": 0,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
 }
 
 
 @dataclass(frozen=True)
 class Case:
-    """A configuration to build on both sides. ``config`` and ``model`` are class names in transformers."""
+    """A configuration to build on both sides. ``key`` and ``config`` are class names in transformers."""
 
     key: str
     config: str
@@ -35,42 +38,58 @@ def _rope(**table: Any) -> dict[str, Any]:
     return {"rope_parameters": {"rope_theta": 10_000.0, **table}}
 
 
+LLAMA3 = {
+    "rope_type": "llama3",
+    "factor": 8.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 32,
+}
+QWEN_WINDOW = {"use_sliding_window": True, "sliding_window": 5, "max_window_layers": 1}
+GEMMA3 = {"head_dim": 16, "query_pre_attn_scalar": 16, "sliding_window": 5}
+# Caps low enough to bite on tiny weights.
+GEMMA2 = {**GEMMA3, "attn_logit_softcapping": 1.5, "final_logit_softcapping": 4.0}
+GEMMA3_ROPE = {
+    "full_attention": {"rope_type": "linear", "factor": 8.0, "rope_theta": 1_000_000.0},
+    "sliding_attention": {"rope_type": "default", "rope_theta": 10_000.0},
+}
+
 CASES = [
     Case("LlamaForCausalLM", "LlamaConfig"),
     Case("LlamaForCausalLM", "LlamaConfig", {"tie_word_embeddings": True}, "tied"),
     Case("LlamaForCausalLM", "LlamaConfig", {"attention_bias": True, "mlp_bias": True}, "biases"),
     Case("LlamaForCausalLM", "LlamaConfig", {"head_dim": 12}, "own-head-size"),
     Case("LlamaForCausalLM", "LlamaConfig", _rope(rope_type="linear", factor=4.0), "rope-linear"),
-    Case(
-        "LlamaForCausalLM",
-        "LlamaConfig",
-        _rope(
-            rope_type="llama3",
-            factor=8.0,
-            low_freq_factor=1.0,
-            high_freq_factor=4.0,
-            original_max_position_embeddings=32,
-        ),
-        "rope-llama3",
-    ),
+    Case("LlamaForCausalLM", "LlamaConfig", _rope(**LLAMA3), "rope-llama3"),
     Case(
         "LlamaForCausalLM",
         "LlamaConfig",
         _rope(rope_type="yarn", factor=4.0, original_max_position_embeddings=32),
         "rope-yarn",
     ),
+    Case("MistralForCausalLM", "MistralConfig", {"sliding_window": None}),
+    Case("MistralForCausalLM", "MistralConfig", {"sliding_window": 6, "head_dim": 16}, "window"),
     Case("Qwen2ForCausalLM", "Qwen2Config"),
-    Case(
-        "Qwen2ForCausalLM",
-        "Qwen2Config",
-        {"use_sliding_window": True, "sliding_window": 5, "max_window_layers": 1},
-        "window",
-    ),
+    Case("Qwen2ForCausalLM", "Qwen2Config", QWEN_WINDOW, "window"),
     Case("Qwen3ForCausalLM", "Qwen3Config", {"head_dim": 16}),
+    Case("Qwen3ForCausalLM", "Qwen3Config", {"head_dim": 16, **QWEN_WINDOW}, "window"),
+    Case("Phi3ForCausalLM", "Phi3Config"),
+    Case("Phi3ForCausalLM", "Phi3Config", {"sliding_window": 5}, "window"),
+    Case("Phi3ForCausalLM", "Phi3Config", _rope(partial_rotary_factor=0.5), "partial"),
+    Case("GemmaForCausalLM", "GemmaConfig", {"head_dim": 16}),
+    Case("GemmaForCausalLM", "GemmaConfig", {"head_dim": 16, "hidden_act": "gelu"}, "early"),
+    Case("Gemma2ForCausalLM", "Gemma2Config", GEMMA2),
     Case(
-        "Qwen3ForCausalLM",
-        "Qwen3Config",
-        {"head_dim": 16, "use_sliding_window": True, "sliding_window": 5, "max_window_layers": 1},
-        "window",
+        "Gemma2ForCausalLM",
+        "Gemma2Config",
+        {**GEMMA2, "query_pre_attn_scalar": 24, "attn_logit_softcapping": None, "final_logit_softcapping": None},
+        "uncapped",
+    ),
+    Case("Gemma3ForCausalLM", "Gemma3TextConfig", {**GEMMA3, "sliding_window_pattern": 2}),
+    Case(
+        "Gemma3ForCausalLM",
+        "Gemma3TextConfig",
+        {**GEMMA3, "sliding_window_pattern": 3, "rope_parameters": GEMMA3_ROPE},
+        "rope-linear",
     ),
 ]

@@ -35,7 +35,7 @@ def pair(request: pytest.FixtureRequest, host: PluginHost) -> tuple[Any, Any, di
         for name, parameter in reference.named_parameters():
             if "norm" in name or "bias" in name:  # ones and zeros would hide a weight that is not applied
                 parameter.add_(0.3 * torch.randn_like(parameter))
-    return reference, host.resolve("architecture", case.key), {**config.to_dict(), "architectures": [case.key]}
+    return reference, host.resolve("architecture", case.key), {**config.to_dict(), **case.extra}
 
 
 def ours(pair: tuple[Any, Any, dict[str, Any]], **kwargs: Any) -> PagedModel:

@@ -34,14 +34,10 @@ def reference() -> Reference:
 @pytest.mark.parametrize("with_tools", [True, False], ids=["tools", "no tools"])
 @pytest.mark.parametrize("conversation", CONVERSATIONS)
 @pytest.mark.parametrize("name", TEMPLATES)
-def test_prompt_is_equal(
-    reference: Reference, name: str, conversation: str, with_tools: bool, thinking: bool
-) -> None:
+def test_prompt_is_equal(reference: Reference, name: str, conversation: str, with_tools: bool, thinking: bool) -> None:
     source, messages = TEMPLATES[name], CONVERSATIONS[conversation]
     tools = TOOLS if with_tools else None
-    expected = reference(
-        source, messages, tools=tools, add_generation_prompt=True, enable_thinking=thinking, **TOKENS
-    )
+    expected = reference(source, messages, tools=tools, add_generation_prompt=True, enable_thinking=thinking, **TOKENS)
     template = ChatTemplate({"default": source}, TOKENS)
     assert template.render(messages, tools=tools, enable_thinking=thinking) == expected
 

@@ -21,9 +21,7 @@ USER = [{"role": "user", "content": "hi"}]
 def load(folder: Path, checkpoint: BareCheckpoint | None = None, **choice: Any) -> ChatTemplate:
     options = {name: choice.pop(name) for name in ("fallback", "ask_plugins") if name in choice}
     selection = ModelSelection(**choice)
-    return ChatTemplate.load(
-        files_in(folder), checkpoint or BareCheckpoint(), selection, small_tokenizer(), **options
-    )
+    return ChatTemplate.load(files_in(folder), checkpoint or BareCheckpoint(), selection, small_tokenizer(), **options)
 
 
 def test_the_order_of_sources(tmp_path: Path) -> None:

@@ -119,7 +119,7 @@ def test_equal_matches_are_a_conflict_and_no_match_an_error(dists: Distributions
         host.resolve("architecture", "gguf:llama", facts=ModelFacts({"score": 3}, ()))
     with pytest.raises(PluginError, match="this model fits none of the plugins that share its key"):
         host.resolve("architecture", "gguf:llama", facts=ModelFacts({"score": -3}, ()))
-    with pytest.raises(PluginError, match="shared_one:matches of architecture/one from mistralrs-py 1.0 failed"):
+    with pytest.raises(PluginError, match=r"shared_one:matches of architecture/one from mistralrs-py 1.0 failed"):
         host.resolve("architecture", "gguf:llama", facts=ModelFacts({}, ()))
 
 
@@ -136,7 +136,7 @@ def test_a_missing_architecture_is_named_with_near_matches(dists: Distributions,
 
 
 def test_a_missing_kind_of_plugin_lists_what_is_known(dists: Distributions, make_host: MakeHost) -> None:
-    with pytest.raises(PluginError, match="no format plugin provides '.gguf'; known: none"):
+    with pytest.raises(PluginError, match=r"no format plugin provides '.gguf'; known: none"):
         make_host().resolve("format", ".gguf")
     dists.architecture("acme", keys=tuple(f"Model{number}" for number in range(20)))
     with pytest.raises(PluginError, match=r"known: 'Model0', .* and 9 more"):
@@ -160,7 +160,7 @@ def test_a_disabled_plugin_is_named_when_its_key_is_used(dists: Distributions, m
         host.resolve("architecture", "Qwen3ForCausalLM")
     assert caught.value.message == (
         "no architecture plugin provides 'Qwen3ForCausalLM': architecture/qwen3 from mistralrs-py 1.0 is disabled: "
-        "disabled as 'qwen3' by --no-plugin"
+        "by --no-plugin, as 'qwen3'"
     )
 
 
@@ -168,7 +168,7 @@ def test_a_disabled_plugin_is_named_when_its_key_is_used(dists: Distributions, m
 def test_a_disabled_plugin_is_listed_and_never_imported(name: str, dists: Distributions, make_host: MakeHost) -> None:
     dists.plugin("bad-dist", "raise SystemExit('imported')", name="bad")
     (record,) = make_host(disabled={name}).load("architecture")
-    assert (record.status, record.reason) == (Status.DISABLED, f"disabled as {name!r} by the program")
+    assert (record.status, record.reason) == (Status.DISABLED, f"by the program, as {name!r}")
 
 
 def test_the_allow_list_concerns_third_parties_only(dists: Distributions, make_host: MakeHost) -> None:
@@ -199,12 +199,12 @@ def test_references_load_with_the_plugins_name_on_what_fails(dists: Distribution
     spec = host.resolve("architecture", "A")
     assert host.load_ref(spec, spec.build)() == "built by acme"
     assert host.load_ref(host.find("acme"), spec.build)() == "built by acme"
-    with pytest.raises(PluginError, match="architecture/acme from acme 1.0 failed to load acme_acme:nope: Attribute"):
+    with pytest.raises(PluginError, match=r"architecture/acme from acme 1.0 failed to load acme_acme:nope: Attribute"):
         host.load_ref(spec, Ref("acme_acme:nope"))
     travelled = pickle.loads(pickle.dumps(spec))
     assert travelled == spec
     assert host.owner(travelled) is None
-    with pytest.raises(PluginError, match="^architecture/acme failed to load nope:nope: ModuleNotFoundError"):
+    with pytest.raises(PluginError, match=r"^architecture/acme failed to load nope:nope: ModuleNotFoundError"):
         host.load_ref(travelled, Ref("nope:nope"))
 
 
@@ -216,7 +216,7 @@ def test_only_a_stated_package_counts_as_missing(dists: Distributions, make_host
     with pytest.raises(PluginError, match="failed to load buggy:x: ModuleNotFoundError: No module named 'typo_x'"):
         host.load_ref(spec, Ref("buggy:x"))
     assert host.find("acme").status is Status.ACTIVE
-    with pytest.raises(PluginError, match="architecture/acme from acme 1.0 needs 'vanishing'") as caught:
+    with pytest.raises(PluginError, match=r"architecture/acme from acme 1.0 needs 'vanishing'") as caught:
         host.load_ref(spec, Ref("acme_code:x"))
     assert caught.value.hint == "install the package that provides the module 'vanishing'"
     assert host.find("acme").status is Status.UNAVAILABLE

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from fakehub import FakeHub, serving
 
 
@@ -15,5 +14,6 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeHub]:
     """A hub that huggingface_hub is pointed at."""
     with serving() as fake:
         monkeypatch.setenv("HF_ENDPOINT", fake.endpoint)
+        monkeypatch.setenv("HF_HOME", str(tmp_path / "hf_home"))
         monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
         yield fake

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 from fakehub import COMMIT, FakeHub, serving
-from mistralrs_plugins.sources.huggingface.source import HubSource
 
 from mistralrs.checkpoint import FetchRequest, ModelFiles
 from mistralrs.errors import MistralrsError, SourceError, UsageError
+from mistralrs_plugins.sources.huggingface.source import HubSource
 
 REPO = "org/tiny"
 WEIGHTS = bytes(range(256)) * 40
@@ -206,13 +206,13 @@ def test_a_file_that_vanishes_is_named(tiny: FakeHub, fetch: Fetch) -> None:
             return listed if len(tiny.requests) == 1 else gone
 
     tiny.repos = Vanishing(tiny.repos)
-    with pytest.raises(SourceError, match="org/tiny has no file 'tokenizer.json'"):
+    with pytest.raises(SourceError, match=r"org/tiny has no file 'tokenizer\.json'"):
         fetch()
 
 
 def test_gguf_repositories_need_a_file_name(tiny: FakeHub, fetch: Fetch) -> None:
     tiny.repos["org/gguf"] = {"a.Q4_0.gguf": WEIGHTS, "a.Q8_0.gguf": WEIGHTS + b"x", "config.json": CONFIG}
-    with pytest.raises(SourceError, match="several models: a.Q4_0.gguf, a.Q8_0.gguf") as caught:
+    with pytest.raises(SourceError, match=r"several models: a\.Q4_0\.gguf, a\.Q8_0\.gguf") as caught:
         fetch("org/gguf")
     assert "-f" in caught.value.hint
     files = fetch("org/gguf", weights=("a.Q8_0.gguf",))

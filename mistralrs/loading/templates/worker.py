@@ -108,9 +108,7 @@ def describe(error: Exception) -> dict[str, Any]:
 def template_line(error: Exception) -> int | None:
     """The template's line where ``error`` happened, which jinja2 writes into the traceback."""
     lines = [
-        line
-        for frame, line in traceback.walk_tb(error.__traceback__)
-        if frame.f_code.co_filename == TEMPLATE_FILE
+        line for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == TEMPLATE_FILE
     ]
     return lines[-1] if lines else None
 

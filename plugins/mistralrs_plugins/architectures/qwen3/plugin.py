@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from mistralrs.modelkit.tiny import TINY
 from mistralrs.plugin import ArchitectureSpec, Ref, hookimpl
 
 MISTRALRS_API = "1.0"
@@ -18,13 +19,5 @@ def mistralrs_register_architectures() -> Iterable[ArchitectureSpec]:
         config=Ref("mistralrs.modelkit.config:CausalConfig"),
         build=Ref("mistralrs_plugins.architectures.qwen3.model:build"),
         gguf=Ref("mistralrs.modelkit.gguf:PLAIN"),
-        tiny={
-            "vocab_size": 64,
-            "hidden_size": 32,
-            "intermediate_size": 48,
-            "num_hidden_layers": 2,
-            "num_attention_heads": 4,
-            "num_key_value_heads": 2,
-            "head_dim": 16,
-        },
+        tiny={**TINY, "head_dim": 16},
     )

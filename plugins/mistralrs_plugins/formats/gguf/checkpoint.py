@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from mmap import ACCESS_COPY, mmap
+from mmap import mmap
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from mistralrs.checkpoint import ModelFiles, TensorInfo
+from mistralrs.checkpoint.mapped import map_file
 from mistralrs.errors import ModelFormatError
 from mistralrs_plugins.formats.gguf.header import Header, parse_header
 from mistralrs_plugins.formats.gguf.parts import check_parts, part_paths
@@ -25,6 +26,8 @@ ROLES = {
 }
 TEMPLATE_KEY = "tokenizer.chat_template"
 
+Place = tuple[mmap, int]
+
 
 def open_gguf(files: ModelFiles) -> GgufCheckpoint:
     """Open the GGUF file or files of a model.
@@ -35,15 +38,11 @@ def open_gguf(files: ModelFiles) -> GgufCheckpoint:
 
 
 class GgufCheckpoint:
-    """Implements :class:`mistralrs.checkpoint.Checkpoint`.
-
-    The files are mapped privately: the bytes are shared with the page cache, and writing to a view changes neither the
-    file nor another process. A file that is shortened while it is mapped ends the process; replace files, never edit.
-    """
+    """Implements :class:`mistralrs.checkpoint.Checkpoint` over mapped files."""
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self._file = paths[0].name
-        maps = [_map(path) for path in paths]
+        maps = [map_file(path) for path in paths]
         headers = [parse_header(data, path.name) for data, path in zip(maps, paths, strict=True)]
         check_parts(paths, headers)
         self._metadata = headers[0].metadata
@@ -90,7 +89,7 @@ class GgufCheckpoint:
         keys = {TEMPLATE_KEY: "default"}
         prefix = f"{TEMPLATE_KEY}."
         keys |= {key: key.removeprefix(prefix) for key in self._metadata if key.startswith(prefix)}
-        return {name: self._text(key) for key, name in keys.items() if key in self._metadata}
+        return {name: self._text(key) for key, name in keys.items() if self._metadata.get(key)}
 
     def close(self) -> None:
         """Let go of the files; the pages go with the last view of them."""
@@ -99,23 +98,9 @@ class GgufCheckpoint:
     def _text(self, key: str) -> str:
         value = self._metadata.get(key)
         if not isinstance(value, str) or not value:
-            state = "missing" if value is None else "not a text"
+            state = "missing" if value is None else "empty or not a text"
             raise ModelFormatError(f"{self._file}: key {key!r} is {state}", "convert the model again")
         return value
-
-
-Place = tuple[mmap, int]
-
-
-def _map(path: Path) -> mmap:
-    try:
-        with path.open("rb") as file:
-            # An empty file cannot be mapped.
-            return mmap(file.fileno(), 0, access=ACCESS_COPY)
-    except ValueError:
-        raise ModelFormatError(f"{path.name}: the file is empty", "fetch it again") from None
-    except OSError as error:
-        raise ModelFormatError(f"{path.name}: cannot be read: {error.strerror}", f"check {path}") from None
 
 
 def _index(

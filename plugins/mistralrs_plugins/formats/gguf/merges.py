@@ -23,7 +23,7 @@ def read_merges(metadata: Mapping[str, Any], vocabulary: Vocabulary) -> list[tup
     """``tokenizer.ggml.merges``, best first: pairs written with a space between."""
     if MERGES not in metadata:
         vocabulary.fail(MERGES, "missing, but a byte-pair vocabulary needs it")
-    texts = typed_list(metadata, "merges", (str,), vocabulary.file, None)
+    texts = typed_list(metadata, "merges", (str,), vocabulary.file)
     merges = [tuple(text.split(" ")) for text in texts]
     for number, merge in enumerate(merges):
         if len(merge) != 2 or not all(merge):
@@ -40,7 +40,7 @@ def merges_by_score(vocabulary: Vocabulary) -> list[tuple[str, str]]:
     kinds = vocabulary.kinds
     pieces = {
         token: number
-        for number, token in enumerate(vocabulary.tokens)
+        for token, number in vocabulary.index.items()
         if kinds[number] in (NORMAL, USER_DEFINED, UNUSED) and len(token) <= MAX_PIECE_CHARS
     }
     found: list[tuple[float, int, int, str, str]] = []

@@ -99,13 +99,12 @@ def _family(metadata: Mapping[str, Any], file: str) -> PreTokenizer:
 
 
 def _bpe(vocabulary: Vocabulary, merges: list[tuple[str, str]], **options: Any) -> models.BPE:
-    index = vocabulary.index()
     try:
-        return models.BPE(index, merges, **options)
+        return models.BPE(vocabulary.index, merges, **options)
     except Exception:
         # The library names no position; look for the merge it cannot have liked, or give up on the whole.
         for number, (left, right) in enumerate(merges):
-            if not {left, right, left + right} <= index.keys():
+            if not {left, right, left + right} <= vocabulary.index.keys():
                 vocabulary.fail(
                     f"{PREFIX}merges", f"merge {number}, {left[:40]!r} + {right[:40]!r}, uses a text that is no token"
                 )
@@ -118,8 +117,8 @@ def _add_tokens(tokenizer: Tokenizer, vocabulary: Vocabulary) -> None:
     All at once: the library rebuilds its matcher on every call.
     """
     added = [
-        AddedToken(token, special=kind != USER_DEFINED, normalized=False)
-        for token, kind in zip(vocabulary.tokens, vocabulary.kinds, strict=True)
+        AddedToken(vocabulary.tokens[number], special=kind != USER_DEFINED, normalized=False)
+        for number, kind in enumerate(vocabulary.kinds)
         if kind in (CONTROL, UNKNOWN, USER_DEFINED)
     ]
     tokenizer.add_tokens(added)

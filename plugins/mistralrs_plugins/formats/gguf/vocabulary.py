@@ -23,10 +23,14 @@ TURN_ENDS = frozenset({"<|eot_id|>", "<|im_end|>", "<|end|>", "<end_of_turn>", "
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """Token texts by id, the kind of each, and what is put around a text. ``scores`` is empty if the file has none."""
+    """Token texts by id and ids by text, the kind of each, and what is put around a text.
+
+    ``scores`` is empty if the file has none.
+    """
 
     file: str
     tokens: list[str]
+    index: dict[str, int]
     kinds: list[int]
     scores: list[float]
     bos: int | None
@@ -38,10 +42,6 @@ class Vocabulary:
     def fail(self, key: str, problem: str) -> NoReturn:
         """Raise :class:`ModelFormatError` about a key of this vocabulary."""
         fail(self.file, key, problem)
-
-    def index(self) -> dict[str, int]:
-        """Ids by text."""
-        return {token: number for number, token in enumerate(self.tokens)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +57,15 @@ class Defaults:
 def read_vocabulary(metadata: Mapping[str, Any], file: str, defaults: Defaults) -> Vocabulary:
     """Collect and check the vocabulary. Raises :class:`~mistralrs.errors.ModelFormatError` naming the key at fault."""
     size = vocabulary_size(metadata, file)
-    tokens = [token or f"[EMPTY_{number}]" for number, token in enumerate(metadata[TOKENS])]
-    if len(set(tokens)) != size:
+    # Texts must differ to have an id; converters fill unused places with empty ones.
+    tokens = [token or f"[EMPTY_{number}]" for number, token in enumerate(typed_list(metadata, "tokens", (str,), file))]
+    index = {token: number for number, token in enumerate(tokens)}
+    if len(index) != size:
         repeated = Counter(tokens).most_common(1)[0][0]
         fail(file, TOKENS, f"the token {repeated[:80]!r} is given twice")
-    kinds = typed_list(metadata, "token_type", (int,), file, size) or [NORMAL] * size
+    kinds = list(typed_list(metadata, "token_type", (int,), file, size)) or [NORMAL] * size
+    for token in TURN_ENDS & index.keys():
+        kinds[index[token]] = CONTROL
     scores = [float(score) for score in typed_list(metadata, "scores", (float, int), file, size)]
     if not all(map(isfinite, scores)):
         fail(file, f"{PREFIX}scores", "a score is not a finite number")
@@ -72,7 +76,8 @@ def read_vocabulary(metadata: Mapping[str, Any], file: str, defaults: Defaults) 
     vocabulary = Vocabulary(
         file=file,
         tokens=tokens,
-        kinds=[CONTROL if token in TURN_ENDS else kind for token, kind in zip(tokens, kinds, strict=True)],
+        index=index,
+        kinds=kinds,
         scores=scores,
         bos=bos,
         eos=eos,
@@ -88,13 +93,11 @@ def read_vocabulary(metadata: Mapping[str, Any], file: str, defaults: Defaults) 
 
 def vocabulary_size(metadata: Mapping[str, Any], file: str) -> int:
     """Number of tokens; 0 when the file has no vocabulary."""
-    if TOKENS not in metadata:
-        return 0
-    return len(typed_list(metadata, "tokens", (str,), file, None))
+    return len(typed_list(metadata, "tokens", (str,), file))
 
 
 def typed_list(
-    metadata: Mapping[str, Any], name: str, kinds: tuple[type, ...], file: str, size: int | None
+    metadata: Mapping[str, Any], name: str, kinds: tuple[type, ...], file: str, size: int | None = None
 ) -> list[Any]:
     """The array ``tokenizer.ggml.<name>``, empty if absent. Arrays have one element type, so one element tells it."""
     key = f"{PREFIX}{name}"

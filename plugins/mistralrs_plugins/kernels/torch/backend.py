@@ -8,12 +8,14 @@ import torch
 from mistralrs.layouts import F32
 from mistralrs.ops import OpTable, Recording, Weight
 from mistralrs.ops.table import Kernel
-from mistralrs_plugins.kernels.torch import attention, elementwise, linear
+from mistralrs_plugins.kernels.torch import attention, elementwise, linear, rotary
 
 _PLAIN: dict[str, Kernel] = {
     "rms_norm": elementwise.rms_norm,
-    "rotation": elementwise.rotation,
-    "rope": elementwise.rope,
+    "rotation": rotary.rotation,
+    "long_frequencies": rotary.long_frequencies,
+    "dynamic_frequencies": rotary.dynamic_frequencies,
+    "rope": rotary.rope,
     "gated": elementwise.gated,
     "add": torch.add,
     "split": elementwise.split,

@@ -1,4 +1,4 @@
-"""Norms, rotations, activations and the moving of rows."""
+"""Norms, activations and the moving of rows."""
 
 from __future__ import annotations
 
@@ -21,29 +21,6 @@ def rms_norm(x: Tensor, weight: Tensor, eps: float, offset: float) -> Tensor:
     groups = x.float().view(*x.shape[:-1], -1, weight.shape[0])
     scaled = groups * torch.rsqrt(groups.square().mean(-1, keepdim=True) + eps)
     return (scaled * (weight.float() + offset)).view(x.shape).to(x.dtype)
-
-
-def rotation(positions: Tensor, inv_freq: Tensor, factor: float) -> tuple[Tensor, Tensor]:
-    """Cosine and sine of every position's angles."""
-    angles = positions[:, None].float() * inv_freq
-    return angles.cos() * factor, angles.sin() * factor
-
-
-def rope(x: Tensor, cos: Tensor, sin: Tensor, head_dim: int, style: str) -> Tensor:
-    """Rotate pairs of each head; numbers beyond the rotated ones pass through."""
-    heads = x.view(x.shape[0], -1, head_dim)
-    rotary = 2 * cos.shape[1]
-    turned = heads[..., :rotary].float()
-    cos, sin = cos[:, None], sin[:, None]
-    if style == "adjacent":
-        a, b = turned[..., 0::2], turned[..., 1::2]
-        result = torch.stack((a * cos - b * sin, b * cos + a * sin), dim=-1).flatten(-2)
-    else:
-        a, b = turned.chunk(2, dim=-1)
-        result = torch.cat((a * cos - b * sin, b * cos + a * sin), dim=-1)
-    if rotary < head_dim:
-        result = torch.cat((result, heads[..., rotary:].float()), dim=-1)
-    return result.reshape(x.shape).to(x.dtype)
 
 
 def gated(gate: Tensor, up: Tensor, activation: str) -> Tensor:

@@ -47,7 +47,7 @@ def explained(repo: str, revision: str, endpoint: str, filename: str = "") -> It
         raise SourceError(f"{repo} is gated and your account has no access to it", ask) from None
     except RepositoryNotFoundError:
         raise SourceError(
-            f"no model {repo!r} on {host}, or it is private", f"check the spelling, or {TOKEN_HINT}"
+            f"no model {repo!r} on {host}, or it is private", f"check the spelling; {TOKEN_HINT}"
         ) from None
     except RevisionNotFoundError:
         raise SourceError(f"{repo} has no revision {revision!r}", "name a branch, a tag or a commit") from None
@@ -68,7 +68,7 @@ def explained(repo: str, revision: str, endpoint: str, filename: str = "") -> It
     except TransportError as error:
         reason = type(error).__name__
         raise UnreachableError(
-            f"cannot fetch {what}: {host} cannot be reached ({reason})", f"check the network, or {OFFLINE_HINT}"
+            f"cannot fetch {what}: {host} cannot be reached ({reason})", f"check the network; {OFFLINE_HINT}"
         ) from None
     except HFValidationError:
         raise SourceError(f"not a repository on the hub: {repo[:200]!a}", "the form is org/name") from None
@@ -84,9 +84,9 @@ def _by_status(error: HfHubHTTPError, what: str, host: str) -> SourceError:
     if status == 403:
         return SourceError(f"{host} does not allow access to {what}", TOKEN_HINT)
     if status == 429:
-        return UnreachableError(f"{host} limits how often it is asked (429)", f"wait a little, or {TOKEN_HINT}")
+        return UnreachableError(f"{host} limits how often it is asked (429)", f"wait a little; {TOKEN_HINT}")
     if status >= 500:
-        return UnreachableError(f"{host} failed with status {status} for {what}", f"try again, or {OFFLINE_HINT}")
+        return UnreachableError(f"{host} failed with status {status} for {what}", f"try again; {OFFLINE_HINT}")
     return SourceError(f"{host} answered {status} for {what}", "check HF_ENDPOINT and the name of the model")
 
 

@@ -17,8 +17,9 @@ from mistralrs.checkpoint.selection import (
     listing,
     read_index,
     shorten,
+    shown,
 )
-from mistralrs.errors import SourceError
+from mistralrs.errors import SourceError, UsageError
 
 # A model folder is shallow; deeper than this somebody named a home directory.
 MAX_DEPTH = 3
@@ -29,6 +30,8 @@ class LocalSource:
 
     def fetch(self, request: FetchRequest) -> ModelFiles:
         """Find the model's files. See :class:`mistralrs.checkpoint.Source`."""
+        if request.revision is not None:
+            raise UsageError("--revision is for repositories on the hub", f"{request.reference} is a local path")
         path = _existing(request.reference)
         if path.is_file():
             root, wanted = path.parent, (path.name, *request.weights)
@@ -36,7 +39,7 @@ class LocalSource:
             root, wanted = path, request.weights
         where = str(path)
         names = {file.name for file in _entries(root) if file.is_file()} if wanted else _tree(root)
-        names |= {name for name in wanted if ".." not in Path(name).parts and (root / name).is_file()}
+        names |= {name for name in wanted if _is_inside(name) and (root / name).is_file()}
         weights: tuple[str, ...] = ()
         if wanted:
             weights = choose_named(names, wanted, str(root))
@@ -71,7 +74,11 @@ def _existing(reference: str) -> Path:
     except (OSError, ValueError, RuntimeError):  # too long, a NUL, a home of nobody
         raise SourceError(f"cannot read the path {shorten(reference)}") from None
     near = get_close_matches(path.name, siblings, n=3)
-    raise SourceError(f"no such file or folder: {reference}", f"near it: {listing(near)}" if near else "")
+    raise SourceError(f"no such file or folder: {shown(reference)}", f"near it: {listing(near)}" if near else "")
+
+
+def _is_inside(name: str) -> bool:
+    return not Path(name).is_absolute() and ".." not in Path(name).parts
 
 
 def _entries(folder: Path) -> list[Path]:

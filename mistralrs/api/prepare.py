@@ -1,0 +1,56 @@
+"""The part of loading that needs no torch, while torch is imported beside it.
+
+Importing torch takes most of the time until the first token, and a wrong file is found in milliseconds. So the files
+are located and inspected first; then one thread imports torch while this one builds the tokenizer and checks the
+chat template.
+"""
+
+from __future__ import annotations
+
+import importlib
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mistralrs.checkpoint import Progress
+from mistralrs.config.model import ModelSelection
+from mistralrs.loading.chat import ChatTemplate
+from mistralrs.loading.inspect import Inspected, inspect
+from mistralrs.loading.locate import locate
+from mistralrs.loading.templates.renderer import renderer
+from mistralrs.loading.tokenizer import load_tokenizer
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+    from mistralrs.plugin.host import PluginHost
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A model whose files are good and whose text side is ready; the weights are still in the file."""
+
+    inspected: Inspected
+    tokenizer: Tokenizer
+    template: ChatTemplate
+
+
+def prepare(host: PluginHost, selection: ModelSelection, progress: Progress) -> Prepared:
+    """Locate and inspect the model, then read its tokenizer and chat template.
+
+    Raises a :class:`~mistralrs.errors.MistralrsError` naming the file, before torch is imported if it is a weight file.
+    """
+    files = locate(host, selection, progress)
+    inspected = inspect(host, files, selection)
+    threading.Thread(target=importlib.import_module, args=("torch",), name="import-torch", daemon=True).start()
+    renderer.warm_up()
+    tokenizer = load_tokenizer(files, inspected.checkpoint, selection.tokenizer)
+    template = ChatTemplate.load(
+        files,
+        inspected.checkpoint,
+        selection,
+        tokenizer,
+        fallback=inspected.architecture.chat_template,
+        ask_plugins=lambda: host.decide("mistralrs_chat_template", model=inspected.info),
+    )
+    return Prepared(inspected=inspected, tokenizer=tokenizer, template=template)

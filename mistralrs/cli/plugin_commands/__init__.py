@@ -1,0 +1,1 @@
+"""The commands of ``mistralrs plugins`` that do more than list: one file each."""

@@ -1,0 +1,117 @@
+"""A small paged cache around a model: any ragged batch in one step, without an engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mistralrs.ops import AttentionMeta, Backend, LayerCache, Ops, OpTable, StepContext
+from mistralrs.plugin import ArchitectureSpec
+from mistralrs.plugin.host import PluginHost
+from mistralrs.weights import TensorSource, WeightBuilder
+
+BLOCK = 4
+"""Tokens per block: small, so that short sequences span several."""
+
+
+def reference_backend() -> Backend:
+    """The torch kernels, which every other backend is compared with."""
+    backend: Backend = PluginHost().resolve("kernels", "torch").backend.load()()
+    return backend
+
+
+class PagedModel:
+    """Feeds sequences by name; each call to :meth:`step` appends tokens to some of them.
+
+    ``config`` is a config.json as a dictionary. ``backends`` are asked in their order, the torch reference when none
+    is given. The cache starts as NaN everywhere, so that whatever reads beyond what was written shows, and blocks are
+    handed out backwards, so that their order in the pool differs from that in a sequence.
+    """
+
+    def __init__(
+        self,
+        spec: ArchitectureSpec,
+        config: Mapping[str, Any],
+        source: TensorSource,
+        *,
+        dtype: torch.dtype = torch.float32,
+        blocks: int = 64,
+        backends: Sequence[Backend] = (),
+    ) -> None:
+        self.table = OpTable([*backends] or [reference_backend()])
+        self.builder = WeightBuilder(source, dtype=dtype, prepare=self.table.prepare)
+        self.config = spec.config.load().model_validate(dict(config))
+        self.module = spec.build.load()(self.config, self.builder)
+        self.caches = [
+            LayerCache(
+                torch.full((blocks, BLOCK, cache.kv_heads, cache.head_dim), float("nan"), dtype=dtype),
+                torch.full((blocks, BLOCK, cache.kv_heads, cache.v_head_dim or cache.head_dim), float("nan"), dtype=dtype),
+            )
+            for cache in self.builder.caches
+        ]
+        self._free = list(range(blocks))
+        self._owned: dict[str, list[int]] = {}
+        self._length: dict[str, int] = {}
+
+    @torch.inference_mode()
+    def step(self, tokens: Mapping[str, Sequence[int]]) -> dict[str, Tensor]:
+        """Append tokens; logits ``[new tokens, vocab]`` of each sequence."""
+        logits = self.module(self.context(tokens))
+        return dict(zip(tokens, logits.split([len(new) for new in tokens.values()]), strict=True))
+
+    @torch.inference_mode()
+    def generate(self, prompt: Sequence[int], count: int) -> list[int]:
+        """The ``count`` most likely tokens after ``prompt``, one step each."""
+        answer: list[int] = []
+        fed = list(prompt)
+        for _ in range(count):
+            fed = [int(self.step({"": fed})[""][-1].argmax())]
+            answer += fed
+        self.forget("")
+        return answer
+
+    def context(self, tokens: Mapping[str, Sequence[int]]) -> StepContext:
+        """The step that appends ``tokens``; it wants the logits of every row."""
+        slots: list[int] = []
+        positions: list[int] = []
+        for name, new in tokens.items():
+            places = range(self._length.get(name, 0), self._length.get(name, 0) + len(new))
+            owned = self._reserve(name, places.stop)
+            slots += [owned[place // BLOCK] * BLOCK + place % BLOCK for place in places]
+            positions += places
+        queries = [len(new) for new in tokens.values()]
+        contexts = [self._length[name] for name in tokens]
+        width = max(len(self._owned[name]) for name in tokens)
+        meta = AttentionMeta(
+            query_start=torch.tensor([0, *accumulate(queries)]),
+            context=torch.tensor(contexts),
+            slots=torch.tensor(slots),
+            blocks=torch.tensor([self._owned[name] + [0] * (width - len(self._owned[name])) for name in tokens]),
+            queries=queries,
+            contexts=contexts,
+        )
+        return StepContext(
+            ops=Ops(self.table),
+            ids=torch.tensor([token for new in tokens.values() for token in new]),
+            positions=torch.tensor(positions),
+            rows=torch.arange(len(positions)),
+            meta=meta,
+            caches=self.caches,
+        )
+
+    def forget(self, name: str) -> None:
+        """Drop a sequence and its blocks, as preemption does."""
+        self._free += self._owned.pop(name)
+        del self._length[name]
+
+    def _reserve(self, name: str, length: int) -> list[int]:
+        """The blocks of a sequence that is now ``length`` tokens long."""
+        owned = self._owned.setdefault(name, [])
+        while len(owned) * BLOCK < length:
+            owned.append(self._free.pop())
+        self._length[name] = length
+        return owned

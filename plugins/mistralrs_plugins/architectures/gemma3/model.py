@@ -1,0 +1,8 @@
+"""Gemma 3 = Gemma 2 with normed heads instead of soft caps, and windows with a rotary embedding of their own."""
+
+from functools import partial
+
+from mistralrs.modelkit import DecoderRecipe, by_layer_type, gqa, rms, root_of_width, sandwich_norm
+
+attention = partial(gqa, head_norm=rms, spec=by_layer_type)
+build = DecoderRecipe(attention=attention, layer=sandwich_norm, embed_scale=root_of_width)

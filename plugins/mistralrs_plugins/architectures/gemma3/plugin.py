@@ -1,0 +1,23 @@
+"""Gemma 3: the declaration."""
+
+from collections.abc import Iterable
+
+from mistralrs.modelkit.tiny import TINY
+from mistralrs.plugin import ArchitectureSpec, Ref, hookimpl
+
+MISTRALRS_API = "1.0"
+
+
+@hookimpl
+def mistralrs_register_architectures() -> Iterable[ArchitectureSpec]:
+    """Gemma 3 without its vision tower."""
+    yield ArchitectureSpec(
+        name="gemma3",
+        summary="Gemma 3 (text)",
+        hf_names=("Gemma3ForCausalLM",),
+        gguf_names=("gemma3",),
+        config=Ref("mistralrs_plugins.architectures.gemma3.config:Gemma3Config"),
+        build=Ref("mistralrs_plugins.architectures.gemma3.model:build"),
+        gguf=Ref("mistralrs_plugins.architectures.gemma3.config:GGUF"),
+        tiny={**TINY, "head_dim": 16},
+    )

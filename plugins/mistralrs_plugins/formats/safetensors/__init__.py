@@ -1,0 +1,1 @@
+"""safetensors: the weight files of Hugging Face repositories."""

@@ -1,0 +1,35 @@
+"""safetensors: the declaration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mistralrs.plugin import FormatSpec, Ref, hookimpl
+
+MISTRALRS_API = "1.0"
+
+
+@hookimpl
+def mistralrs_register_formats() -> Iterator[FormatSpec]:
+    """Declare the format."""
+    yield FormatSpec(
+        name="safetensors",
+        summary="safetensors files of Hugging Face repositories, one or several, with their config.json",
+        suffixes=(".safetensors",),
+        opener=Ref("mistralrs_plugins.formats.safetensors.checkpoint:open_safetensors"),
+        companions=(
+            "config.json",
+            "generation_config.json",
+            "*.safetensors.index.json",
+            "tokenizer.json",
+            "tokenizer_config.json",
+            "special_tokens_map.json",
+            "tokenizer.model",
+            "tiktoken.model",
+            "tekken.json",
+            "chat_template.jinja",
+            "chat_template.json",
+            "processor_config.json",
+            "preprocessor_config.json",
+        ),
+    )

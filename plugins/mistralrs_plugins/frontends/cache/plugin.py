@@ -1,0 +1,19 @@
+"""The ``cache`` command: the declaration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mistralrs.plugin import FrontendSpec, Ref, hookimpl
+
+MISTRALRS_API = "1.0"
+
+
+@hookimpl
+def mistralrs_register_frontends() -> Iterator[FrontendSpec]:
+    """Declare the command."""
+    yield FrontendSpec(
+        name="cache",
+        summary="List and delete downloaded models",
+        app=Ref("mistralrs_plugins.frontends.cache.cli:app"),
+    )

@@ -1,0 +1,1 @@
+"""``mistralrs run``: chat in the terminal, or answer one prompt."""

@@ -1,0 +1,1 @@
+"""CPU kernels, written in Python and compiled by numba."""

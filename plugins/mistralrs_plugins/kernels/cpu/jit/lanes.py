@@ -1,0 +1,176 @@
+"""Operations on vectors that every processor has in some form: LLVM's own instructions, no intrinsic of a machine."""
+
+from __future__ import annotations
+
+from llvmlite import ir
+from numba.core import types
+
+from mistralrs_plugins.kernels.cpu.jit.vectors import (
+    FAST,
+    b8x16,
+    b8x32,
+    constant,
+    f32x8,
+    i16x16,
+    i32x8,
+    operation,
+    shuffle,
+)
+
+I16, I32 = ir.IntType(16), ir.IntType(32)
+
+
+def _everywhere(b: ir.IRBuilder, value: ir.Value, lanes: int) -> ir.Value:
+    kind = ir.VectorType(value.type, lanes)
+    one = b.insert_element(ir.Constant(kind, ir.Undefined), value, ir.Constant(I32, 0))
+    return shuffle(b, one, one, [0] * lanes)
+
+
+@operation(f32x8, types.float32)
+def splat(b: ir.IRBuilder, value: ir.Value) -> ir.Value:
+    """One float in all lanes."""
+    return _everywhere(b, value, 8)
+
+
+@operation(f32x8, types.float32, types.float32)
+def halves(b: ir.IRBuilder, low: ir.Value, high: ir.Value) -> ir.Value:
+    """One float in the lower four lanes, another in the upper four."""
+    return shuffle(b, _everywhere(b, low, 8), _everywhere(b, high, 8), [0, 1, 2, 3, 8, 9, 10, 11])
+
+
+@operation(b8x32, b8x16, b8x16)
+def join(b: ir.IRBuilder, low: ir.Value, high: ir.Value) -> ir.Value:
+    """32 bytes from two times 16."""
+    return shuffle(b, low, high, list(range(32)))
+
+
+def _bits(b: ir.IRBuilder, value: ir.Value, shift: ir.Value, mask: ir.Value) -> ir.Value:
+    # No machine shifts bytes; shifting pairs of bytes lets bits cross over, which the mask then removes.
+    lanes = value.type.count // 2
+    pairs = b.bitcast(value, ir.VectorType(I16, lanes))
+    moved = b.bitcast(b.lshr(pairs, _everywhere(b, b.trunc(shift, I16), lanes)), value.type)
+    return b.and_(moved, _everywhere(b, b.trunc(mask, ir.IntType(8)), value.type.count))
+
+
+@operation(b8x16, b8x16, types.int64, types.int64)
+def bits16(b: ir.IRBuilder, value: ir.Value, shift: ir.Value, mask: ir.Value) -> ir.Value:
+    """``(byte >> shift) & mask``; the mask must not reach beyond the byte's upper ``8 - shift`` bits."""
+    return _bits(b, value, shift, mask)
+
+
+@operation(b8x32, b8x32, types.int64, types.int64)
+def bits(b: ir.IRBuilder, value: ir.Value, shift: ir.Value, mask: ir.Value) -> ir.Value:
+    """``(byte >> shift) & mask``; the mask must not reach beyond the byte's upper ``8 - shift`` bits."""
+    return _bits(b, value, shift, mask)
+
+
+@operation(b8x32, b8x32, types.int64)
+def raised(b: ir.IRBuilder, value: ir.Value, shift: ir.Value) -> ir.Value:
+    """``byte << shift`` for bytes that have room for it."""
+    pairs = b.bitcast(value, i16x16.llvm)
+    return b.bitcast(b.shl(pairs, _everywhere(b, b.trunc(shift, I16), 16)), b8x32.llvm)
+
+
+@operation(b8x32, types.int64)
+def spread_bits(b: ir.IRBuilder, word: ir.Value) -> ir.Value:
+    """Bit ``i`` of a 32-bit word as byte ``i``: 0 or 1."""
+    words = b.bitcast(_everywhere(b, b.trunc(word, I32), 8), b8x32.llvm)
+    own_byte = shuffle(b, words, words, [lane // 8 for lane in range(32)])
+    own_bit = b.and_(own_byte, constant(b8x32, [1 << lane % 8 for lane in range(32)]))
+    return b.zext(b.icmp_unsigned("!=", own_bit, constant(b8x32, 0)), b8x32.llvm)
+
+
+@operation(f32x8, i32x8)
+def to_float(b: ir.IRBuilder, value: ir.Value) -> ir.Value:
+    """Integers as floats."""
+    return b.sitofp(value, f32x8.llvm)
+
+
+@operation(i32x8, b8x32, types.int64)
+def widen_u8(b: ir.IRBuilder, value: ir.Value, quarter: ir.Value) -> ir.Value:
+    """Eight of 32 unsigned bytes as integers; ``quarter`` says which eight."""
+    return _widen(b, value, quarter, signed=False)
+
+
+@operation(i32x8, b8x32, types.int64)
+def widen_i8(b: ir.IRBuilder, value: ir.Value, quarter: ir.Value) -> ir.Value:
+    """Eight of 32 signed bytes as integers; ``quarter`` says which eight."""
+    return _widen(b, value, quarter, signed=True)
+
+
+def _widen(b: ir.IRBuilder, value: ir.Value, quarter: ir.Value, *, signed: bool) -> ir.Value:
+    eights = b.bitcast(value, ir.VectorType(ir.IntType(64), 4))
+    picked = b.bitcast(b.extract_element(eights, quarter), ir.VectorType(ir.IntType(8), 8))
+    return b.sext(picked, i32x8.llvm) if signed else b.zext(picked, i32x8.llvm)
+
+
+# 1.5 * 2^23: adding it to a float of magnitude below 2^22 leaves the nearest integer in the lowest bits.
+_MAGIC_BITS = 0x4B400000
+
+
+@operation(i32x8, f32x8)
+def round_to_int(b: ir.IRBuilder, value: ir.Value) -> ir.Value:
+    """The nearest integers, ties to even, for magnitudes below 2^22. NaN gives some integer."""
+    magic = b.bitcast(constant(i32x8, _MAGIC_BITS), f32x8.llvm)
+    return b.sub(b.bitcast(b.fadd(value, magic), i32x8.llvm), constant(i32x8, _MAGIC_BITS))
+
+
+@operation(f32x8, i32x8)
+def power_of_two(b: ir.IRBuilder, exponent: ir.Value) -> ir.Value:
+    """2 to the ``exponent``, from -126 to 127: the exponent's bits put in place."""
+    return b.bitcast(b.shl(b.add(exponent, constant(i32x8, 127)), constant(i32x8, 23)), f32x8.llvm)
+
+
+@operation(f32x8, f32x8)
+def magnitude(b: ir.IRBuilder, value: ir.Value) -> ir.Value:
+    """Absolute values."""
+    return b.bitcast(b.and_(b.bitcast(value, i32x8.llvm), constant(i32x8, 0x7FFFFFFF)), f32x8.llvm)
+
+
+@operation(f32x8, f32x8, f32x8)
+def larger(b: ir.IRBuilder, x: ir.Value, y: ir.Value) -> ir.Value:
+    """Lane by lane, ``x`` where it is larger, else ``y``."""
+    return b.select(b.fcmp_ordered(">", x, y), x, y)
+
+
+@operation(f32x8, f32x8, f32x8)
+def smaller(b: ir.IRBuilder, x: ir.Value, y: ir.Value) -> ir.Value:
+    """Lane by lane, ``x`` where it is smaller, else ``y``."""
+    return b.select(b.fcmp_ordered("<", x, y), x, y)
+
+
+@operation(types.float32, f32x8)
+def lane_sum(b: ir.IRBuilder, value: ir.Value) -> ir.Value:
+    """The sum of all lanes."""
+    for width in (4, 2, 1):
+        folded = shuffle(b, value, value, [(lane + width) % 8 for lane in range(8)])
+        value = b.fadd(value, folded, flags=FAST)
+    return b.extract_element(value, ir.Constant(I32, 0))
+
+
+@operation(types.float32, f32x8)
+def lane_max(b: ir.IRBuilder, value: ir.Value) -> ir.Value:
+    """The largest lane."""
+    for width in (4, 2, 1):
+        folded = shuffle(b, value, value, [(lane + width) % 8 for lane in range(8)])
+        value = b.select(b.fcmp_ordered(">", value, folded), value, folded)
+    return b.extract_element(value, ir.Constant(I32, 0))
+
+
+@operation(types.int64, i32x8)
+def lane_sum_low(b: ir.IRBuilder, value: ir.Value) -> ir.Value:
+    """The sum of the integers in the lower four lanes."""
+    return _sum_of_four(b, value, 0)
+
+
+@operation(types.int64, i32x8)
+def lane_sum_high(b: ir.IRBuilder, value: ir.Value) -> ir.Value:
+    """The sum of the integers in the upper four lanes."""
+    return _sum_of_four(b, value, 4)
+
+
+def _sum_of_four(b: ir.IRBuilder, value: ir.Value, start: int) -> ir.Value:
+    total = b.extract_element(value, ir.Constant(I32, start))
+    for lane in range(start + 1, start + 4):
+        total = b.add(total, b.extract_element(value, ir.Constant(I32, lane)))
+    return b.sext(total, ir.IntType(64))

@@ -1,0 +1,150 @@
+"""Reading and writing memory by address. No access assumes more alignment than the file formats give.
+
+Addresses are plain int64 numbers: whoever builds a kernel's arguments has checked that what they point at is there.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba.core import types
+
+from mistralrs_plugins.kernels.cpu.jit.vectors import (
+    Vector,
+    b8x16,
+    b8x32,
+    constant,
+    f32x8,
+    i32x8,
+    operation,
+    shuffle,
+)
+
+I8, I16, I32, I64 = (ir.IntType(bits) for bits in (8, 16, 32, 64))
+F16, F32 = ir.HalfType(), ir.FloatType()
+
+
+def read(builder: ir.IRBuilder, address: ir.Value, kind: ir.Type, align: int = 1) -> ir.Value:
+    """The value of type ``kind`` at ``address``."""
+    return builder.load(builder.inttoptr(address, kind.as_pointer()), align=align)
+
+
+def write(builder: ir.IRBuilder, address: ir.Value, value: ir.Value, align: int = 1) -> None:
+    """Put ``value`` at ``address``."""
+    builder.store(value, builder.inttoptr(address, value.type.as_pointer()), align=align)
+
+
+def _integer(kind: ir.Type, *, signed: bool) -> Any:
+    def emit(b: ir.IRBuilder, address: ir.Value) -> ir.Value:
+        value = read(b, address, kind)
+        if kind is I64:
+            return value
+        return b.sext(value, I64) if signed else b.zext(value, I64)
+
+    return operation(types.int64, types.int64)(emit)
+
+
+load_u8 = _integer(I8, signed=False)
+load_i8 = _integer(I8, signed=True)
+load_u16 = _integer(I16, signed=False)
+load_u32 = _integer(I32, signed=False)
+load_i64 = _integer(I64, signed=True)
+
+
+@operation(types.float32, types.int64)
+def load_f32(b: ir.IRBuilder, address: ir.Value) -> ir.Value:
+    """A float."""
+    return read(b, address, F32, 4)
+
+
+@operation(types.float32, types.int64)
+def load_f16(b: ir.IRBuilder, address: ir.Value) -> ir.Value:
+    """A half float, widened."""
+    return b.fpext(read(b, address, F16), F32)
+
+
+@operation(types.float32, types.int64)
+def load_bf16(b: ir.IRBuilder, address: ir.Value) -> ir.Value:
+    """A bfloat16, widened: it is the upper half of a float."""
+    return b.bitcast(b.shl(b.zext(read(b, address, I16), I32), ir.Constant(I32, 16)), F32)
+
+
+@operation(types.void, types.int64, types.float32)
+def store_f32(b: ir.IRBuilder, address: ir.Value, value: ir.Value) -> None:
+    """Write a float."""
+    write(b, address, value, 4)
+
+
+@operation(types.void, types.int64, types.float32)
+def store_f16(b: ir.IRBuilder, address: ir.Value, value: ir.Value) -> None:
+    """Write a float as a half float."""
+    write(b, address, b.fptrunc(value, F16), 2)
+
+
+@operation(types.void, types.int64, types.int64)
+def store_i64(b: ir.IRBuilder, address: ir.Value, value: ir.Value) -> None:
+    """Write a whole number."""
+    write(b, address, value, 8)
+
+
+@operation(types.void, types.int64, types.int64)
+def store_u32(b: ir.IRBuilder, address: ir.Value, value: ir.Value) -> None:
+    """Write the low four bytes of a whole number."""
+    write(b, address, b.trunc(value, I32))
+
+
+def _vector(kind: Vector) -> Any:
+    def emit(b: ir.IRBuilder, address: ir.Value) -> ir.Value:
+        return read(b, address, kind.llvm)
+
+    return operation(kind, types.int64)(emit)
+
+
+load_b8x16 = _vector(b8x16)
+load_b8x32 = _vector(b8x32)
+load_f32x8 = _vector(f32x8)
+
+
+@operation(f32x8, types.int64)
+def load_f16x8(b: ir.IRBuilder, address: ir.Value) -> ir.Value:
+    """Eight half floats, widened."""
+    return b.fpext(read(b, address, ir.VectorType(F16, 8)), f32x8.llvm)
+
+
+@operation(f32x8, types.int64)
+def load_bf16x8(b: ir.IRBuilder, address: ir.Value) -> ir.Value:
+    """Eight bfloat16 numbers, widened."""
+    wide = b.zext(read(b, address, ir.VectorType(I16, 8)), i32x8.llvm)
+    return b.bitcast(b.shl(wide, constant(i32x8, 16)), f32x8.llvm)
+
+
+@operation(types.void, types.int64, f32x8)
+def store_f32x8(b: ir.IRBuilder, address: ir.Value, value: ir.Value) -> None:
+    """Write eight floats."""
+    write(b, address, value)
+
+
+@operation(types.void, types.int64, f32x8)
+def store_f16x8(b: ir.IRBuilder, address: ir.Value, value: ir.Value) -> None:
+    """Write eight floats as half floats."""
+    write(b, address, b.fptrunc(value, ir.VectorType(F16, 8)))
+
+
+@operation(types.void, types.int64, i32x8)
+def store_i8x8(b: ir.IRBuilder, address: ir.Value, value: ir.Value) -> None:
+    """Write the lowest byte of each of eight integers."""
+    write(b, address, b.trunc(value, ir.VectorType(I8, 8)))
+
+
+@operation(types.void, types.int64, b8x32)
+def store_b8x32(b: ir.IRBuilder, address: ir.Value, value: ir.Value) -> None:
+    """Write 32 bytes."""
+    write(b, address, value)
+
+
+@operation(b8x32, types.int64)
+def load_four_bytes_everywhere(b: ir.IRBuilder, address: ir.Value) -> ir.Value:
+    """The four bytes at ``address``, eight times over."""
+    one = b.insert_element(ir.Constant(i32x8.llvm, ir.Undefined), read(b, address, I32), ir.Constant(I32, 0))
+    return b.bitcast(shuffle(b, one, one, [0] * 8), b8x32.llvm)

@@ -1,0 +1,1 @@
+"""From a recorded step to a program of kernels: lowering, buffers, stages."""

@@ -1,0 +1,80 @@
+"""Greedy answers of the real model equal llama.cpp's on the same file, up to near ties."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import xllamacpp
+from model import answer, load_engine, render
+
+QUESTIONS = (
+    "What is the capital of France?",
+    "Write a haiku about the sea.",
+    "Explain photosynthesis to a child.",
+    "List three prime numbers greater than ten.",
+    "Translate 'good morning' into Spanish.",
+    "Who wrote Romeo and Juliet?",
+    "Give me a recipe for pancakes.",
+    "What is 12 times 12?",
+    "Name the planets of the solar system.",
+    "Write a Python function that adds two numbers.",
+    "Why is the sky blue?",
+    "Describe a sunset in one sentence.",
+    "What does HTTP stand for?",
+    "Tell me a joke about cats.",
+    "How do vaccines work?",
+    "Summarize the story of Cinderella.",
+    "What are the benefits of exercise?",
+    "Convert 100 degrees Fahrenheit to Celsius.",
+    "What is the largest ocean on Earth?",
+    "Suggest a name for a coffee shop.",
+)
+LENGTH = 64
+NEAR_TIE = 0.05
+MAY_DIFFER = 3
+
+
+class LlamaCpp:
+    """llama.cpp on one file: greedy tokens, and the candidates it weighed at each of them."""
+
+    def __init__(self, file: Path) -> None:
+        params = xllamacpp.CommonParams()
+        params.model.path = str(file)
+        params.n_ctx = 2048
+        params.n_parallel = 1
+        params.verbosity = -1
+        self._server = xllamacpp.Server(params)
+
+    def complete(self, prompt: list[int]) -> list[dict[str, Any]]:
+        """One entry per token: its id, and ``top_logprobs``."""
+        request = {"prompt": prompt, "n_predict": LENGTH, "temperature": 0, "n_probs": 5, "cache_prompt": False}
+        content: list[dict[str, Any]] = self._server.handle_completions(request)["choices"][0]["logprobs"]["content"]
+        return content
+
+
+def tie(ours: list[int], theirs: list[dict[str, Any]]) -> float | None:
+    """None when the answers agree; else how far apart llama.cpp saw the two tokens at the first difference."""
+    for position, step in enumerate(theirs):
+        mine = ours[position] if position < len(ours) else None
+        if mine != step["id"]:
+            seen = {candidate["id"]: candidate["logprob"] for candidate in step["top_logprobs"]}
+            return float(step["logprob"] - seen.get(mine, -100.0))
+    return None
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_greedy_answers_equal_llamacpp(smollm2_gguf: Path) -> None:
+    engine, tokenizer, template = load_engine(smollm2_gguf)
+    prompts = [render(tokenizer, template, question) for question in QUESTIONS]
+    ours = answer(engine, prompts, max_tokens=LENGTH)
+    peer = LlamaCpp(smollm2_gguf)
+    ties = {}
+    for question, prompt, mine in zip(QUESTIONS, prompts, ours, strict=True):
+        gap = tie(mine, peer.complete(prompt))
+        if gap is not None:
+            ties[question] = gap
+    assert all(gap <= NEAR_TIE for gap in ties.values()), ties
+    assert len(ties) <= MAY_DIFFER, ties
