@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -12,6 +13,7 @@ from mistralrs.errors import PluginError, UsageError
 from mistralrs.plugin.host import PluginHost
 from mistralrs.plugin.kinds import near
 from mistralrs.plugin.records import Status
+from mistralrs.plugin.ref import Ref
 from mistralrs.plugin.specs import FrontendSpec
 
 _COMPLETION_OPTIONS: Final = {"install_completion", "show_completion"}
@@ -42,6 +44,31 @@ class LazyGroup(TyperGroup):
             message = f"there is no command {name!r}{near(name, self.list_commands(ctx))}"
             raise UsageError(message, "mistralrs --help")
         return name, _mount(host, host.resolve("frontend", name)), args[1:]
+
+
+class LazyCommands(TyperGroup):
+    """A group with commands of the core that are imported when one runs: functions for ``typer.Typer.command``."""
+
+    later: ClassVar[Mapping[str, tuple[Ref, str]]] = {}
+    """Name to function and summary."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Those imported already and the others, sorted."""
+        return sorted({*super().list_commands(ctx), *self.later})
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """A command, or a stand-in with its summary."""
+        if cmd_name in self.later:
+            return TyperCommand(cmd_name, help=self.later[cmd_name][1])
+        return super().get_command(ctx, cmd_name)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The real command."""
+        if args[0] not in self.later:
+            return super().resolve_command(ctx, args)
+        app = typer.Typer(add_completion=False, rich_markup_mode=None)
+        app.command(args[0])(self.later[args[0]][0].load())
+        return args[0], get_command(app), args[1:]
 
 
 def _summaries(host: PluginHost) -> dict[str, str]:

@@ -6,23 +6,41 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import typer
 
 from mistralrs.cli.console import print_table
+from mistralrs.cli.lazy import LazyCommands
 from mistralrs.plugin.host import PluginHost
 from mistralrs.plugin.kinds import KINDS, kind_named
 from mistralrs.plugin.policy import Policy
 from mistralrs.plugin.records import PluginRecord, Status, one_line
 from mistralrs.plugin.ref import Ref
 
+_HOME = "mistralrs.cli.plugin_commands"
+
+
+class _Commands(LazyCommands):
+    later: ClassVar = {
+        "check": (Ref(f"{_HOME}.check:check_plugins"), "Examine plugins with the conformance kit."),
+        "disable": (Ref(f"{_HOME}.switch:disable_plugin"), "Keep a plugin from loading."),
+        "doctor": (Ref(f"{_HOME}.doctor:examine_plugins"), "Explain what is wrong, and what would fix it."),
+        "enable": (Ref(f"{_HOME}.switch:enable_plugin"), "Let a plugin load again."),
+        "install": (Ref(f"{_HOME}.install:install_plugins"), "Install plugins with pip, and show what changed."),
+        "new": (Ref(f"{_HOME}.new:new_plugin"), "Start a new plugin."),
+        "uninstall": (Ref(f"{_HOME}.install:uninstall_plugins"), "Remove plugins with pip, and show what changed."),
+    }
+
+
 app = typer.Typer(
-    help="List and inspect plugins.",
+    cls=_Commands,
+    help="List, inspect, switch, install and examine plugins.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
 )
+
 
 _FOOTER = "`--load` imports and checks them, `--kind K`, `--json`, `--third-party`."
 

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mistralrs.modelkit.attention import Attention, QkvPacked, QkvParts
-    from mistralrs.modelkit.config import Activation, CausalConfig, HeadSize, Positive, Size
+    from mistralrs.modelkit.config import Activation, CausalConfig, HeadSize, OffsetNormConfig, Positive, Size
     from mistralrs.modelkit.decoder import CausalLm, PreNormLayer, SandwichLayer
     from mistralrs.modelkit.gguf import GgufMap
     from mistralrs.modelkit.parts import (
         by_layer_type,
-        full,
         gated_mlp,
         gqa,
         pre_norm,
@@ -37,6 +36,7 @@ _HOME = {
     "DecoderRecipe": "recipe",
     "GgufMap": "gguf",
     "HeadSize": "config",
+    "OffsetNormConfig": "config",
     "Positive": "config",
     "PreNormLayer": "decoder",
     "QkvPacked": "attention",
@@ -46,7 +46,6 @@ _HOME = {
     "Size": "config",
     "TINY": "tiny",
     "by_layer_type": "parts",
-    "full": "parts",
     "gated_mlp": "parts",
     "gqa": "parts",
     "pre_norm": "parts",
@@ -67,6 +66,7 @@ __all__ = [
     "DecoderRecipe",
     "GgufMap",
     "HeadSize",
+    "OffsetNormConfig",
     "Positive",
     "PreNormLayer",
     "QkvPacked",
@@ -75,7 +75,6 @@ __all__ = [
     "SandwichLayer",
     "Size",
     "by_layer_type",
-    "full",
     "gated_mlp",
     "gqa",
     "pre_norm",

@@ -10,12 +10,11 @@ from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from mistralrs.modelkit.rope_config import RopeParameters, rope_tables
+from mistralrs.modelkit.rope_config import Positive, RopeParameters, rope_tables
 
 Size = Annotated[int, Field(gt=0, le=2**24)]
 Count = Annotated[int, Field(gt=0, le=4096)]
 HeadSize = Annotated[int, Field(gt=0, le=4096, multiple_of=2)]
-Positive = Annotated[float, Field(gt=0, lt=1e12, allow_inf_nan=False)]
 Activation = Literal["silu", "gelu", "gelu_pytorch_tanh"]
 
 MAX_LAYERS = 4096
@@ -96,6 +95,16 @@ class CausalConfig(BaseModel):
         for table in filter(None, (self.rope_parameters, self.sliding_rope_parameters)):
             table.check(self.head_dim)
         return self
+
+
+class OffsetNormConfig(CausalConfig):
+    """Other defaults: those of decoders that store the weights of norms as their distance from one."""
+
+    head_dim: HeadSize = 256
+    hidden_act: Activation = "gelu_pytorch_tanh"
+    norm_offset: Annotated[float, Field(ge=0, le=1)] = 1.0
+    tie_word_embeddings: bool = True
+    sliding_window: Size | None = 4096
 
 
 def _layer_types(known: dict[str, Any], default_pattern: int | None) -> list[str] | None:

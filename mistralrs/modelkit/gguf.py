@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -72,22 +72,21 @@ SANDWICH_NORMS = {
 
 _LAYER = re.compile(r"model\.layers\.(\d+)\.(.+)")
 
-Derived = Callable[[Mapping[str, Any]], Mapping[str, Any]]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GgufMap:
     """One architecture's mapping. ``config`` and ``tensors`` add to the common tables or replace their entries.
 
     ``constants`` are config fields that every file of this kind shares, above all the rotary style: converters that
-    reorder query and key rows leave heads whose neighbours rotate together (``adjacent``). ``derive`` gives fields
-    that follow from others.
+    reorder query and key rows leave heads whose neighbours rotate together (``adjacent``). Files that leave out the
+    attention scale name ``scale_by_width_at``: the number of layers of the one model that does not scale by its head
+    size but by its width per head.
     """
 
     config: Mapping[str, str] = field(default_factory=dict)
     tensors: Mapping[str, str] = field(default_factory=dict)
     constants: Mapping[str, Any] = field(default_factory=dict)
-    derive: Derived | None = None
+    scale_by_width_at: int | None = None
 
     def to_config(self, metadata: Mapping[str, Any], tensors: Mapping[str, TensorInfo]) -> dict[str, Any]:
         """A config.json's worth of fields from the file's metadata. Raises ModelFormatError naming what is missing."""
@@ -104,8 +103,10 @@ class GgufMap:
         found["rope_parameters"] = _rope(arch, metadata, found, "rope_factors_long.weight" in tensors)
         if (theta := metadata.get(f"{arch}.rope.freq_base_swa")) is not None:
             found["sliding_rope_parameters"] = {"rope_theta": theta}
-        found.update(self.constants)
-        return {**found, **self.derive(found)} if self.derive else found
+        if self.scale_by_width_at is not None:
+            by_width = found.get("num_hidden_layers") == self.scale_by_width_at
+            found["query_pre_attn_scalar"] = _width_per_head(found) if by_width else head_size(found)
+        return {**found, **self.constants}
 
     def rename(self, name: str) -> str:
         """The file's name for a tensor of the model."""
@@ -142,19 +143,15 @@ def _rope(arch: str, metadata: Mapping[str, Any], found: Mapping[str, Any], has_
 
 def head_size(found: Mapping[str, Any]) -> int | None:
     """The head size that a file states or implies, None when its numbers make no sense."""
-    width, heads = found.get("hidden_size"), found.get("num_attention_heads")
-    implied = width // heads if _all_positive(width, heads) else None
-    size = found.get("head_dim", implied)
+    size = found.get("head_dim", _width_per_head(found))
     return size if isinstance(size, int) else None
 
 
-def scale_by_head(found: Mapping[str, Any], *, by_width_at: int) -> dict[str, Any]:
-    """``query_pre_attn_scalar`` where files leave it out: the head size, or the model's width per head in the size
-    of model that has ``by_width_at`` layers."""
+def _width_per_head(found: Mapping[str, Any]) -> int | None:
     width, heads = found.get("hidden_size"), found.get("num_attention_heads")
-    if found.get("num_hidden_layers") == by_width_at and _all_positive(width, heads):
-        return {"query_pre_attn_scalar": width // heads}
-    return {"query_pre_attn_scalar": head_size(found)}
+    if isinstance(width, int) and isinstance(heads, int) and heads > 0:
+        return width // heads
+    return None
 
 
 def has_experts(tensors: Collection[str]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -21,18 +22,13 @@ SpecPart = Callable[[Any, int], AttentionSpec]
 Named = Callable[[str], nn.Module]
 
 
-def full(cfg: CausalConfig, index: int) -> AttentionSpec:
-    """Every layer sees the whole past."""
-    return _spec(cfg, None)
-
-
 def windowed(cfg: CausalConfig, index: int) -> AttentionSpec:
     """Every layer sees the last ``sliding_window`` tokens, or the whole past if the config names no window."""
     return _spec(cfg, cfg.sliding_window)
 
 
 def by_layer_type(cfg: CausalConfig, index: int) -> AttentionSpec:
-    """A window on the layers that ``layer_types`` calls ``sliding_attention``, the whole past on the others."""
+    """A window on the layers that the config calls ``sliding_attention``, the whole past on the others."""
     return _spec(cfg, cfg.sliding_window if cfg.slides(index) else None)
 
 
@@ -61,7 +57,7 @@ def gqa(
     bias: bool | None = None,
     packed: str | None = None,
     head_norm: NormPart | None = None,
-    spec: SpecPart = full,
+    spec: SpecPart = by_layer_type,
 ) -> Attention:
     """Grouped-query attention under the names Hugging Face gives it.
 
@@ -124,4 +120,4 @@ def one(cfg: CausalConfig) -> float:
 
 def root_of_width(cfg: CausalConfig) -> float:
     """Embeddings times the square root of their width."""
-    return float(cfg.hidden_size) ** 0.5
+    return math.sqrt(cfg.hidden_size)

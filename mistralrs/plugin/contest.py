@@ -50,6 +50,15 @@ class Ballot:
             return [each for each in usable if pinned in each.record.names]
         return [each for each in usable if each.record.builtin] or usable
 
+    def conflicts(self) -> dict[str, list[PluginRecord]]:
+        """The plugins that share a key with nothing to choose between them: no preference, no ``matches``."""
+        rivals = {key: self.candidates(key) for key in self._by_key}
+        return {
+            key: [each.record for each in found]
+            for key, found in rivals.items()
+            if len(found) > 1 and all(getattr(each.spec, "matches", None) is None for each in found)
+        }
+
     def specs(self) -> list[Spec]:
         """The contributions that serve at least one key."""
         usable = [record for record in self._records if record.status in USABLE]

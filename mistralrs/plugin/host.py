@@ -101,6 +101,11 @@ class PluginHost:
         self.load(kind)
         return list(self._ballots[kind].specs())
 
+    def conflicts(self, kind: str) -> dict[str, list[PluginRecord]]:
+        """Keys of a kind that nobody can use, because several plugins serve them equally well."""
+        self.load(kind)
+        return self._ballots[kind].conflicts()
+
     def find(self, name: str) -> PluginRecord:
         """The plugin called ``name``: an id, an id with its distribution, or a name only one plugin has.
 

@@ -23,7 +23,9 @@ from mistralrs.engine.request import EngineOutput, Finished, Generate, SamplingP
 from mistralrs.engine.runner import ModelRunner
 from mistralrs.ops import PagedSpec, StepContext
 
-VOCAB = 128
+VOCAB = 272
+POISON = VOCAB - 1
+"""Neither in a random prompt nor in a hashed answer."""
 CPU = torch.device("cpu")
 
 
@@ -49,11 +51,11 @@ Reply = Callable[[tuple[int, ...]], Move]
 
 def hashed(past: tuple[int, ...]) -> int:
     """A token that depends on every token before it; never 0, so 0 can be the end of sequence."""
-    return 1 + int.from_bytes(sha256(repr(past).encode()).digest()[:4]) % (VOCAB - 1)
+    return 1 + int.from_bytes(sha256(repr(past).encode()).digest()[:4]) % (POISON - 1)
 
 
 def scripted(answers: Mapping[tuple[int, ...], Sequence[Move]], default: Reply = hashed) -> Reply:
-    """After a prompt that is a key of ``answers``, the moves written there one by one; then and otherwise ``default``."""
+    """After a prompt that is a key of ``answers``, the moves written there; then and otherwise ``default``."""
 
     def reply(past: tuple[int, ...]) -> Move:
         for prompt, moves in answers.items():
@@ -66,18 +68,18 @@ def scripted(answers: Mapping[tuple[int, ...], Sequence[Move]], default: Reply =
 
 
 class ScriptedModel:
-    """``module(step)`` for :class:`ModelRunner`. A batch with the token ``poison`` in it raises."""
+    """``module(step)`` for :class:`ModelRunner`. With ``poisoned``, a batch that holds POISON raises."""
 
     caches = (PagedSpec(kv_heads=1, head_dim=1),)
 
-    def __init__(self, reply: Reply = hashed, *, poison: int | None = None) -> None:
+    def __init__(self, reply: Reply = hashed, *, poisoned: bool = False) -> None:
         self.reply = reply
-        self.poison = poison
+        self.poisoned = poisoned
         self.batches: list[list[int]] = []
 
     def __call__(self, step: StepContext) -> Tensor:
         self.batches.append(list(step.meta.queries))
-        if self.poison is not None and self.poison in step.ids:
+        if self.poisoned and POISON in step.ids:
             raise RuntimeError("poisoned at 0xdeadbeef")
         memory = step.caches[0].k
         memory.view(-1)[step.meta.slots] = step.ids.to(memory.dtype)
@@ -103,9 +105,7 @@ class ScriptedModel:
         logits[move] = 30.0
 
 
-def make_engine(
-    model: ScriptedModel | None = None, tokenizer: Tokenizer | None = None, **settings: Any
-) -> Engine:
+def make_engine(model: ScriptedModel | None = None, tokenizer: Tokenizer | None = None, **settings: Any) -> Engine:
     """An engine around a scripted model, small unless ``settings`` (of EngineConfig) say otherwise."""
     model = model or ScriptedModel()
     sizes = {"num_blocks": 64, "context_length": 256, "vocab_size": VOCAB, "block_size": 8, "max_batched_tokens": 64}
@@ -173,5 +173,5 @@ def expected(prompt: Sequence[int], count: int) -> tuple[int, ...]:
 
 
 def random_prompt(seed: int, length: int) -> tuple[int, ...]:
-    """Tokens that a prompt may hold: neither 0 nor the last of the vocabulary."""
-    return tuple(np.random.default_rng(seed).integers(1, VOCAB - 1, length).tolist())
+    """A prompt without 0 and without poison."""
+    return tuple(np.random.default_rng(seed).integers(1, POISON, length).tolist())

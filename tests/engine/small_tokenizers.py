@@ -38,7 +38,9 @@ def byte_fallback() -> Tokenizer:
 
 def metaspace() -> Tokenizer:
     """SentencePiece through the Metaspace decoder, without bytes."""
-    vocab = {word: i for i, word in enumerate(["<unk>", "\u2581", "a", "b", "\u2581a", "\u2581b", "ab", "\u2581\u2581"])}
+    vocab = {
+        word: i for i, word in enumerate(["<unk>", "\u2581", "a", "b", "\u2581a", "\u2581b", "ab", "\u2581\u2581"])
+    }
     tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=[], unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
     tokenizer.decoder = decoders.Metaspace()

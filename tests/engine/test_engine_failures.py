@@ -9,6 +9,7 @@ import pytest
 import torch
 from scripted import (
     NAN,
+    POISON,
     VOCAB,
     Move,
     Row,
@@ -26,7 +27,7 @@ from mistralrs import faults
 from mistralrs.engine.request import FinishReason
 from mistralrs.errors import EngineError
 
-BAD = (100, 100, 100)
+BAD = (POISON, 5, 6)
 GOOD = {n: random_prompt(n, 5 * n) for n in range(1, 4)}
 INFINITE = Row((float("inf"), *(0.0,) * (VOCAB - 1)))
 
@@ -92,14 +93,14 @@ def test_the_flagged_fault_hits_one_row() -> None:
 
 
 def test_a_forward_pass_that_fails_for_one_sequence() -> None:
-    error = run_beside(ScriptedModel(poison=100))
+    error = run_beside(ScriptedModel(poisoned=True))
     assert error.code == "engine_error"
 
 
 @pytest.mark.parametrize("budget", [32, 64])
 def test_a_forward_pass_that_fails_while_reading_a_long_prompt(budget: int) -> None:
-    engine = make_engine(ScriptedModel(poison=127), max_batched_tokens=budget)
-    prompt = (*random_prompt(5, 90), 127, *random_prompt(6, 30))
+    engine = make_engine(ScriptedModel(poisoned=True), max_batched_tokens=budget)
+    prompt = (*random_prompt(5, 90), POISON, *random_prompt(6, 30))
     answers = run(engine, generate(1, GOOD[1], max_tokens=12), generate(2, prompt))
     assert answers[1].tokens == expected(GOOD[1], 12)
     assert answers[2].reason == "error"
@@ -123,7 +124,7 @@ def test_a_fault_in_one_requests_part_of_a_step(point: str) -> None:
     prompts = {n: random_prompt(n, 4) for n in range(4)}
     answers = run(engine, *(generate(n, prompt, max_tokens=3) for n, prompt in prompts.items()))
     failed = [n for n, answer in answers.items() if answer.reason == "error"]
-    assert len(failed) == 2
+    assert len(failed) == 1
     for number in set(prompts) - set(failed):
         assert answers[number].tokens == expected(prompts[number], 3)
 

@@ -100,7 +100,12 @@ def test_dry_equals_the_plain_algorithm(tokens: list[int], breakers: set[int], a
 
 @pytest.mark.parametrize(
     ("settings", "needed"),
-    [({}, False), ({"temperature": 0.0, "top_k": 5}, False), ({"logit_bias": {1: 0.5}}, True), ({"dry_multiplier": 1.0}, True)],
+    [
+        ({}, False),
+        ({"temperature": 0.0, "top_k": 5}, False),
+        ({"logit_bias": {1: 0.5}}, True),
+        ({"dry_multiplier": 1.0}, True),
+    ],
 )
 def test_only_requests_that_need_one_get_an_adjuster(settings: dict[str, Any], needed: bool) -> None:
     assert LogitAdjuster.needed(SamplingParams(**settings)) is needed

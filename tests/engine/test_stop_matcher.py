@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 
 import pytest
@@ -26,7 +27,7 @@ def naive(text: str, stops: list[str]) -> tuple[str, str | None]:
 
 def cut(text: str, at: list[int]) -> list[str]:
     borders = [0, *sorted(min(place, len(text)) for place in at), len(text)]
-    return [text[start:end] for start, end in zip(borders, borders[1:], strict=False)]
+    return [text[start:end] for start, end in itertools.pairwise(borders)]
 
 
 @given(TEXT, STOPS, st.lists(st.integers(0, 40), max_size=8))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import subprocess
 import sys
 import tracemalloc
 from pathlib import Path
@@ -22,7 +23,6 @@ from rawgguf import (
     Q4_1,
     Q8_0,
     STRING,
-    UINT8,
     UINT32,
     UINT64,
     RawTensor,
@@ -48,20 +48,23 @@ WRONG_HEADERS = {
     "big-endian": (gguf(order=">"), "big-endian"),
     "pairs 2**64-1": (gguf(pair_count=2**64 - 1), "18446744073709551615 metadata pairs do not fit"),
     "tensors 2**64-1": (gguf(tensor_count=2**64 - 1), "18446744073709551615 tensors do not fit"),
-    "a pair too many": (gguf(pair_count=2), "metadata pairs do not fit|run past the end|string"),
+    "a pair too many": (gguf(pair_count=2), "metadata key 1: a key has 1 to 65535 bytes; this has 0"),
 }
 
 WRONG_PAIRS = {
-    "key length 2**64-1": (struct.pack("<Q", 2**64 - 1) + b"a" * 20, "metadata key 1: a string of 18446744073709551615"),
+    "key length 2**64-1": (
+        struct.pack("<Q", 2**64 - 1) + b"a" * 20,
+        "metadata key 1: a string of 18446744073709551615",
+    ),
     "empty key": (pair("", UINT32, 1), "a key has 1 to 65535 bytes"),
     "key too long": (pair("k" * 65536, UINT32, 1), "a key has 1 to 65535 bytes; this has 65536"),
     "key not UTF-8": (pair(b"\xff\xfe", UINT32, 1), "metadata key 1: string 0 is not UTF-8"),
     "duplicate key": (ARCHITECTURE, "key 'general.architecture': given twice"),
     "value type 13": (pair("k", 13, b"1234"), "key 'k': type 13 is no value type"),
     "value type 2**32-1": (pair("k", 2**32 - 1, b"1234"), "type 4294967295 is no value type"),
-    "string not UTF-8": (pair("k", STRING, b"\xc3\x28"[:0] + text(b"\xc3\x28")), "key 'k': string 0 is not UTF-8"),
+    "string not UTF-8": (pair("k", STRING, text(b"\xc3\x28")), "key 'k': string 0 is not UTF-8"),
     "string past the end": (pair("k", STRING, struct.pack("<Q", 2**63)), "key 'k': a string of 9223372036854775808"),
-    "array type 99": (pair("k", ARRAY, array(UINT8, [], 0).replace(b"\0\0\0\0", b"\x63\0\0\0", 1)), "type 99 is no element"),
+    "array type 99": (pair("k", ARRAY, struct.pack("<IQ", 99, 0)), "type 99 is no element"),
     "array of arrays": (pair("k", ARRAY, struct.pack("<IQ", ARRAY, 1)), "arrays of arrays are not supported"),
     "array of 2**62": (pair("k", ARRAY, array(UINT32, [], 2**62)), "4611686018427387904 uint32 values do not fit"),
     "strings 2**62": (pair("k", ARRAY, array(STRING, [], 2**62)), "4611686018427387904 strings do not fit"),
@@ -138,7 +141,11 @@ def test_counts_that_lie_allocate_nothing(count: int) -> None:
 
 
 def small_file() -> bytes:
-    tensors = [RawTensor("a", (32, 2), Q8_0), RawTensor("b", (4,), offset=96), RawTensor("c", (3, 2, 2), F16, offset=128)]
+    tensors = [
+        RawTensor("a", (32, 2), Q8_0),
+        RawTensor("b", (4,), offset=96),
+        RawTensor("c", (3, 2, 2), F16, offset=128),
+    ]
     pairs = [
         ARCHITECTURE,
         pair("llama.block_count", UINT32, 2),
@@ -277,11 +284,9 @@ def test_special_ids_outside_the_vocabulary_are_refused(
 
 
 def test_opening_imports_neither_torch_nor_numpy() -> None:
-    import subprocess
-
+    modules = [f"mistralrs_plugins.formats.{name}.checkpoint" for name in ("gguf", "safetensors")]
     code = (
-        "import sys; import mistralrs_plugins.formats.gguf.checkpoint, mistralrs_plugins.formats.safetensors.checkpoint;"
-        "sys.exit(str(sorted({'torch', 'numpy', 'pydantic', 'tokenizers'} & sys.modules.keys())).strip('[]'))"
+        f"import sys, {', '.join(modules)}; print(*{{'torch', 'numpy', 'pydantic', 'tokenizers'}} & sys.modules.keys())"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (1, "\n") or done.returncode == 0, done.stderr
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""

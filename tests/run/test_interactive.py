@@ -19,6 +19,7 @@ import pytest
 
 SCRIPTED = Path(__file__).with_name("scripted_main.py")
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]|\r")
+PROMPT = "\n>"
 CTRL_C, CTRL_D, UP = "\x03", "\x04", "\x1b[A"
 
 
@@ -27,7 +28,8 @@ class Terminal:
 
     def __init__(self, delay: float, config: Path) -> None:
         self.master, slave = pty.openpty()
-        environment = {**os.environ, "XDG_CONFIG_HOME": str(config), "TERM": "xterm", "COLUMNS": "120", "LINES": "40"}
+        termios.tcsetwinsize(slave, (40, 120))
+        environment = {**os.environ, "XDG_CONFIG_HOME": str(config), "TERM": "xterm"}
         self.process = subprocess.Popen(
             [sys.executable, str(SCRIPTED), str(delay), "run"],
             stdin=slave,
@@ -43,7 +45,7 @@ class Terminal:
     def type(self, text: str) -> None:
         os.write(self.master, text.encode())
 
-    def wait_for(self, words: str, seconds: float = 20.0) -> str:
+    def wait_for(self, words: str, seconds: float = 10.0) -> str:
         """What was shown up to and including ``words``, since the last call."""
         deadline = time.monotonic() + seconds
         while words not in self._seen:
@@ -82,17 +84,17 @@ def terminal(request: pytest.FixtureRequest, config: Path) -> Iterator[Terminal]
 
 def test_a_chat(terminal: Terminal, config: Path) -> None:
     terminal.wait_for("Sampling: temp=0.8, top_k=40, top_p=0.95, min_p=0.05")
-    terminal.wait_for("> ")
+    terminal.wait_for(PROMPT)
     terminal.type("hello\r")
     terminal.wait_for("The quick brown fox")
     assert "CLI time to first token: " in terminal.wait_for("Decode: 200 tokens")
-    terminal.wait_for("> ")
+    terminal.wait_for(PROMPT)
     terminal.type("again\r")
     terminal.wait_for("Prefix cache: 1 hits / 2 turns")
-    terminal.wait_for("> ")
+    terminal.wait_for(PROMPT)
     terminal.type("/topk 0\r")
     terminal.wait_for("error: /topk takes a whole number above 0")
-    terminal.wait_for("> ")
+    terminal.wait_for(PROMPT)
     terminal.type("/exit\r")
     assert terminal.process.wait(20) == 0
     history = config / "mistralrs" / "history.txt"
@@ -102,37 +104,39 @@ def test_a_chat(terminal: Terminal, config: Path) -> None:
 
 @pytest.mark.parametrize("terminal", [0.05], indirect=True)
 def test_ctrl_c_stops_the_answer_and_keeps_the_conversation(terminal: Terminal) -> None:
-    terminal.wait_for("> ")
+    terminal.wait_for(PROMPT)
     terminal.type("hello\r")
     terminal.wait_for("The quick")
     terminal.type(CTRL_C)
     terminal.wait_for("(stopped)")
     terminal.wait_for("Stats:")
-    terminal.wait_for("> ")
+    terminal.wait_for(PROMPT)
     terminal.type("again\r")
     terminal.wait_for("The quick")
     terminal.type(CTRL_C)
     terminal.wait_for("Prefix cache: 1 hits / 2 turns")
-    terminal.wait_for("> ")
+    terminal.wait_for(PROMPT)
     terminal.type(CTRL_D)
     assert terminal.process.wait(20) == 0
 
 
 def test_ctrl_c_at_the_prompt_leaves(terminal: Terminal) -> None:
-    terminal.wait_for("> ")
+    terminal.wait_for(PROMPT)
     terminal.type(CTRL_C)
     assert terminal.process.wait(20) == 130
 
 
 def test_history_and_completion(terminal: Terminal) -> None:
-    terminal.wait_for("> ")
+    terminal.wait_for(PROMPT)
     terminal.type("/topk 9\r")
     terminal.wait_for("top_k=9")
-    terminal.wait_for("> ")
+    terminal.wait_for(PROMPT)
     terminal.type(UP + "9\r")
     terminal.wait_for("top_k=99")
-    terminal.wait_for("> ")
-    terminal.type("/tem\t 1.5\r")
+    terminal.wait_for(PROMPT)
+    terminal.type("/tem")
+    terminal.wait_for("/temperature")  # in the menu of completions
+    terminal.type("\t 1.5\r")
     terminal.wait_for("temp=1.5")
 
 

@@ -16,8 +16,8 @@ def mistralrs_register_architectures() -> Iterable[ArchitectureSpec]:
         summary="Gemma 1 and CodeGemma",
         hf_names=("GemmaForCausalLM",),
         gguf_names=("gemma",),
-        config=Ref("mistralrs_plugins.architectures.gemma.config:GemmaConfig"),
+        config=Ref("mistralrs.modelkit.config:OffsetNormConfig"),
         build=Ref("mistralrs_plugins.architectures.gemma.model:build"),
-        gguf=Ref("mistralrs_plugins.architectures.gemma.config:GGUF"),
+        gguf=Ref("mistralrs_plugins.architectures.gemma.gguf:GGUF"),
         tiny={**TINY, "head_dim": 16},
     )

@@ -1,26 +1,15 @@
 """What files of Gemma 3 say. GGUF converters add one to the weights of norms, and leave out the attention scale."""
 
-from functools import partial
-
-from mistralrs.modelkit.config import Activation, CausalConfig, HeadSize, Positive, Size
-from mistralrs.modelkit.gguf import SANDWICH_NORMS, GgufMap, scale_by_head
-from mistralrs.modelkit.rope_config import RopeParameters
+from mistralrs.modelkit.config import OffsetNormConfig, RopeParameters, Size
+from mistralrs.modelkit.gguf import SANDWICH_NORMS, GgufMap
 
 
-class Gemma3Config(CausalConfig):
+class Gemma3Config(OffsetNormConfig):
     """config.json with the defaults of Gemma 3."""
 
-    head_dim: HeadSize = 256
-    hidden_act: Activation = "gelu_pytorch_tanh"
-    norm_offset: float = 1.0
-    tie_word_embeddings: bool = True
-    sliding_window: Size | None = 4096
     sliding_window_pattern: Size | None = 6
-    query_pre_attn_scalar: Positive | None = 256
     rope_parameters: RopeParameters = RopeParameters(rope_theta=1_000_000)
     sliding_rope_parameters: RopeParameters | None = RopeParameters(rope_theta=10_000)
 
 
-# Only the 27B model, with 62 layers, scales by something else than the head size.
-derive = partial(scale_by_head, by_width_at=62)
-GGUF = GgufMap(tensors=SANDWICH_NORMS, constants={"norm_offset": 0.0}, derive=derive)
+GGUF = GgufMap(tensors=SANDWICH_NORMS, constants={"norm_offset": 0.0}, scale_by_width_at=62)

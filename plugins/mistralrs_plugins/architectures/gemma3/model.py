@@ -2,7 +2,6 @@
 
 from functools import partial
 
-from mistralrs.modelkit import DecoderRecipe, by_layer_type, gqa, rms, root_of_width, sandwich_norm
+from mistralrs.modelkit import DecoderRecipe, gqa, rms, root_of_width, sandwich_norm
 
-attention = partial(gqa, head_norm=rms, spec=by_layer_type)
-build = DecoderRecipe(attention=attention, layer=sandwich_norm, embed_scale=root_of_width)
+build = DecoderRecipe(attention=partial(gqa, head_norm=rms), layer=sandwich_norm, embed_scale=root_of_width)

@@ -2,6 +2,6 @@
 
 from functools import partial
 
-from mistralrs.modelkit import DecoderRecipe, by_layer_type, gqa
+from mistralrs.modelkit import DecoderRecipe, gqa
 
-build = DecoderRecipe(attention=partial(gqa, bias=True, spec=by_layer_type))
+build = DecoderRecipe(attention=partial(gqa, bias=True))

@@ -2,6 +2,6 @@
 
 from functools import partial
 
-from mistralrs.modelkit import DecoderRecipe, by_layer_type, gqa, rms
+from mistralrs.modelkit import DecoderRecipe, gqa, rms
 
-build = DecoderRecipe(attention=partial(gqa, head_norm=rms, spec=by_layer_type))
+build = DecoderRecipe(attention=partial(gqa, head_norm=rms))

@@ -25,7 +25,9 @@ RULE = "=" * 20
 def chat(conversation: Conversation) -> None:
     """Read and answer until the user leaves. Ctrl-C stops an answer; at the prompt it raises KeyboardInterrupt."""
     print(banner(conversation))
-    session: PromptSession[str] = PromptSession(history=open_history(), completer=CommandCompleter())
+    session: PromptSession[str] = PromptSession(
+        history=open_history(), completer=CommandCompleter(), reserve_space_for_menu=len(COMMANDS)
+    )
     while True:
         try:
             line = session.prompt(PROMPT)

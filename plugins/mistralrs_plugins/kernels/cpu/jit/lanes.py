@@ -157,20 +157,19 @@ def lane_max(b: ir.IRBuilder, value: ir.Value) -> ir.Value:
     return b.extract_element(value, ir.Constant(I32, 0))
 
 
-@operation(types.int64, i32x8)
-def lane_sum_low(b: ir.IRBuilder, value: ir.Value) -> ir.Value:
-    """The sum of the integers in the lower four lanes."""
-    return _sum_of_four(b, value, 0)
+@operation(i16x16)
+def zeros_i16(b: ir.IRBuilder) -> ir.Value:
+    """Sixteen zeros."""
+    return constant(i16x16, 0)
 
 
-@operation(types.int64, i32x8)
-def lane_sum_high(b: ir.IRBuilder, value: ir.Value) -> ir.Value:
-    """The sum of the integers in the upper four lanes."""
-    return _sum_of_four(b, value, 4)
+@operation(i32x8)
+def zeros_i32(b: ir.IRBuilder) -> ir.Value:
+    """Eight zeros."""
+    return constant(i32x8, 0)
 
 
-def _sum_of_four(b: ir.IRBuilder, value: ir.Value, start: int) -> ir.Value:
-    total = b.extract_element(value, ir.Constant(I32, start))
-    for lane in range(start + 1, start + 4):
-        total = b.add(total, b.extract_element(value, ir.Constant(I32, lane)))
-    return b.sext(total, ir.IntType(64))
+@operation(types.float32, f32x8)
+def first_lane(b: ir.IRBuilder, value: ir.Value) -> ir.Value:
+    """The first of eight floats."""
+    return b.extract_element(value, ir.Constant(I32, 0))

@@ -32,9 +32,12 @@ from mistralrs_plugins.kernels.cpu.jit.memory import load_f32x8, load_i64, store
 
 
 @inline
-def quantize_row(source: Any, width: Any, target: Any) -> None:
-    """Quantize ``width`` floats at ``source``. NaN and infinity make their block's scale NaN, so they stay visible."""
-    for block in range(width // 32):
+def quantize_blocks(source: Any, width: Any, target: Any, first: Any, last: Any) -> None:
+    """Quantize the blocks from ``first`` to before ``last`` of the row of ``width`` floats at ``source``.
+
+    NaN and infinity make their block's scale NaN, so that they stay visible in every product.
+    """
+    for block in range(first, last):
         at = source + 128 * block
         a, b, c, d = load_f32x8(at), load_f32x8(at + 32), load_f32x8(at + 64), load_f32x8(at + 96)
         top = lane_max(larger(larger(magnitude(a), magnitude(b)), larger(magnitude(c), magnitude(d))))
@@ -59,4 +62,5 @@ def quantize(args: int, chunk: int, thread: int) -> None:
     """One row a chunk. Arguments: source, its stride, width, target, its stride."""
     source, stride = load_i64(args), load_i64(args + 8)
     target, target_stride = load_i64(args + 24), load_i64(args + 32)
-    quantize_row(source + chunk * stride, load_i64(args + 16), target + chunk * target_stride)
+    width = load_i64(args + 16)
+    quantize_blocks(source + chunk * stride, width, target + chunk * target_stride, 0, width // 32)
