@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import importlib
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mistralrs.api.interrupts import HeldInterrupts
 from mistralrs.checkpoint import Progress
 from mistralrs.config.model import ModelSelection
 from mistralrs.loading.chat import ChatTemplate
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
     from mistralrs.plugin.host import PluginHost
+
+JOIN_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,12 +46,29 @@ def prepare(host: PluginHost, selection: ModelSelection, progress: Progress) -> 
     """
     files = locate(host, selection, progress)
     inspected = inspect(host, files, selection)
-    threading.Thread(target=importlib.import_module, args=("torch",), name="import-torch", daemon=True).start()
+    importing = threading.Thread(target=_import_torch, name="import-torch", daemon=True)
+    with HeldInterrupts() as interrupts:
+        importing.start()
+        prepared = _read_text_side(host, selection, inspected)
+        while importing.is_alive() and not interrupts.pending:
+            importing.join(JOIN_SECONDS)
+    return prepared
+
+
+def _import_torch() -> None:
+    # If it fails it fails again, in front of the user, where it is needed.
+    with suppress(ImportError):
+        importlib.import_module("torch")
+
+
+def _read_text_side(host: PluginHost, selection: ModelSelection, inspected: Inspected) -> Prepared:
+    """The tokenizer and the chat template of an inspected model."""
+    files, checkpoint = inspected.files, inspected.checkpoint
     renderer.warm_up()
-    tokenizer = load_tokenizer(files, inspected.checkpoint, selection.tokenizer)
+    tokenizer = load_tokenizer(files, checkpoint, selection.tokenizer)
     template = ChatTemplate.load(
         files,
-        inspected.checkpoint,
+        checkpoint,
         selection,
         tokenizer,
         fallback=inspected.architecture.chat_template,

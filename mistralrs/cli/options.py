@@ -77,6 +77,15 @@ TokModelId = Annotated[
         help="Where configuration and tokenizer of a bare weight file come from.",
     ),
 ]
+Isq = Annotated[
+    str | None,
+    typer.Option(
+        "--isq",
+        metavar="NAME",
+        rich_help_panel="Quantization",
+        help="Quantize plain weights while they are loaded, by a quantization plugin.",
+    ),
+]
 Cpu = Annotated[bool, typer.Option("--cpu", rich_help_panel="Device", help="Use the CPU only.")]
 PagedAttn = Annotated[
     str, typer.Option(metavar="MODE", rich_help_panel=PAGED, help="Paged attention: auto, on. It is always on.")
@@ -140,6 +149,7 @@ def _shared(
     format: Format = None,
     quantized_file: QuantizedFile = None,
     tok_model_id: TokModelId = None,
+    isq: Isq = None,
     hf_cache: HfCache = None,
     cpu: Cpu = False,
     paged_attn: PagedAttn = "auto",

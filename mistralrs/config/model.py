@@ -18,7 +18,8 @@ class ModelSelection(Section):
     """One model. ``model_id`` None means the default model of the registry, unless ``quantized_file`` names files.
 
     ``arch`` and ``format`` override what the files say; ``tok_model_id`` is a repository or folder that supplies
-    configuration and tokenizer for a bare weight file. ``revision`` pins every file that is fetched.
+    configuration and tokenizer for a bare weight file. ``isq`` names a quantization plugin that quantizes plain
+    weights while they are loaded. ``revision`` pins every file that is fetched.
     """
 
     model_id: str | None = None
@@ -29,6 +30,7 @@ class ModelSelection(Section):
     format: str | None = None
     quantized_file: tuple[str, ...] = ()
     tok_model_id: str | None = None
+    isq: str | None = None
     token_source: str = "cache"
     hf_cache: Path | None = None
     chat_template: Path | None = None

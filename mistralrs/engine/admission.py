@@ -7,7 +7,6 @@ import time
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from mistralrs.engine.config import EngineConfig
@@ -15,12 +14,11 @@ from mistralrs.engine.output import OutputText, TokenDecoder
 from mistralrs.engine.penalties import LogitAdjuster
 from mistralrs.engine.request import Generate, SamplingParams
 from mistralrs.engine.sequence import Sequence
+from mistralrs.engine.vector import Ints
 from mistralrs.errors import RequestError
 
 BREAKER_CACHE = 4096
 """Breakers whose token is remembered; they are chosen by clients."""
-
-Ints = NDArray[np.int64]
 
 
 class Admission:

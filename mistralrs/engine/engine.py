@@ -81,7 +81,10 @@ class Engine:
 
     @torch.inference_mode()
     def step(self) -> list[EngineOutput]:
-        """Advance every sequence that the budget and the cache allow. Returns all output since the last call."""
+        """Advance every sequence that the budget and the cache allow. Returns all output since the last call.
+
+        An exception from here is no single request's fault; then only :meth:`end_all` leads on.
+        """
         plan = self.scheduler.schedule()
         for sequence in plan.exhausted:
             self._end_exhausted(sequence)

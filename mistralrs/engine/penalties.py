@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mistralrs.engine.request import SamplingParams
+from mistralrs.engine.vector import Ints, IntVector
 
 Logits = NDArray[np.float32]
-Ints = NDArray[np.int64]
 
 DRY_LONGEST_MATCH = 50
 """How far DRY looks back from a repetition; also what keeps its cost linear."""
@@ -34,9 +34,9 @@ class LogitAdjuster:
             sampling.repetition_penalty != 1 or sampling.presence_penalty != 0 or sampling.frequency_penalty != 0
         )
         seen = np.unique(prompt) if sampling.repetition_penalty != 1 else prompt[:0]
-        self._seen: list[int] = seen.tolist()
-        self._index = {token: index for index, token in enumerate(self._seen)}
-        self._counts = [0] * len(self._seen)
+        self._index = {token: index for index, token in enumerate(seen.tolist())}
+        self._seen = IntVector(seen)
+        self._counts = IntVector(np.zeros_like(seen))
 
     @staticmethod
     def needed(sampling: SamplingParams) -> bool:
@@ -57,7 +57,7 @@ class LogitAdjuster:
         if index == len(self._seen):
             self._seen.append(token)
             self._counts.append(0)
-        self._counts[index] += 1
+        self._counts.array[index] += 1
 
     def apply(self, logits: Logits, tokens: Ints) -> None:
         """Change the row ``logits`` ``[vocab]`` in place. ``tokens`` are prompt and answer so far."""
@@ -65,9 +65,8 @@ class LogitAdjuster:
         if sampling.dry_multiplier:
             repeated, penalties = dry_penalties(tokens, sampling, self._breakers)
             _set(logits, repeated, logits[repeated] - penalties)
-        if self._penalises and self._seen:
-            seen = np.array(self._seen, dtype=np.int64)
-            counts = np.array(self._counts, dtype=np.float64)
+        if self._penalises and len(self._seen):
+            seen, counts = self._seen.array, self._counts.array
             values = logits[seen] - counts * sampling.frequency_penalty - (counts > 0) * sampling.presence_penalty
             factor = sampling.repetition_penalty
             _set(logits, seen, np.where(values > 0, values / factor, values * factor))

@@ -2,49 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from enum import Enum, auto
-
-import numpy as np
-from numpy.typing import NDArray
 
 from mistralrs.engine.output import OutputText
 from mistralrs.engine.penalties import LogitAdjuster
 from mistralrs.engine.request import Generate
-
-Ints = NDArray[np.int64]
-
-
-class IntVector:
-    """A list of int64 that grows at its end and can be read as an array without a copy."""
-
-    __slots__ = ("_data", "_length")
-
-    def __init__(self, values: Iterable[int] | Ints = ()) -> None:
-        self._data = np.array(values if isinstance(values, np.ndarray) else list(values), dtype=np.int64)
-        self._length = len(self._data)
-
-    def __len__(self) -> int:
-        return self._length
-
-    def __getitem__(self, index: int) -> int:
-        return int(self.array[index])
-
-    @property
-    def array(self) -> Ints:
-        """The values; shares memory, valid until the next change."""
-        return self._data[: self._length]
-
-    def append(self, value: int) -> None:
-        """Add one value at the end, in constant time on average."""
-        if self._length == len(self._data):
-            self._data = np.concatenate([self._data, np.zeros(max(16, self._length), dtype=np.int64)])
-        self._data[self._length] = value
-        self._length += 1
-
-    def clear(self) -> None:
-        """Forget all values, keep the memory."""
-        self._length = 0
+from mistralrs.engine.vector import Ints, IntVector
 
 
 class Status(Enum):

@@ -51,7 +51,7 @@ def load(
     """Build the model and its engine. Raises ModelFormatError for bad weights, EngineError when memory is short."""
     if runtime.threads is not None:
         torch.set_num_threads(runtime.threads)
-    model = build_model(host, inspected, dtype=selection.dtype, progress=progress)
+    model = build_model(host, inspected, dtype=selection.dtype, isq=selection.isq, progress=progress)
     kv_dtype = _kv_dtype(paged.cache_type, model)
     runner = ModelRunner(Program(model.module), model.caches, model.ops, model.vocab_size, model.device, kv_dtype)
     context = inspected.context_length

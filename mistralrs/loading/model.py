@@ -11,6 +11,7 @@ from torch import nn
 
 from mistralrs.checkpoint import Progress, no_progress
 from mistralrs.errors import PluginError, UsageError
+from mistralrs.loading.quantization import choose_quantization
 from mistralrs.ops import Backend, CacheSpec, Ops, OpTable
 from mistralrs.plugin import KernelNeeds, KernelsSpec
 from mistralrs.weights import CheckpointSource, WeightBuilder
@@ -45,9 +46,13 @@ def build_model(
     *,
     dtype: str = "auto",
     device: str = "cpu",
+    isq: str | None = None,
     progress: Progress = no_progress,
 ) -> BuiltModel:
-    """Build the model on ``device``. Raises ModelFormatError for tensors that are missing or of another shape."""
+    """Build the model on ``device``, quantized by ``isq`` if given.
+
+    Raises ModelFormatError for tensors that are missing or of another shape.
+    """
     place = torch.device(device)
     compute = choose_dtype(dtype, place)
     table = OpTable(choose_backends(host, inspected, place, compute))
@@ -56,7 +61,8 @@ def build_model(
     if checkpoint.architecture.startswith("gguf:") and inspected.architecture.gguf is not None:
         rename = host.load_ref(inspected.architecture, inspected.architecture.gguf).rename
     source = _Reporting(CheckpointSource(checkpoint, rename), f"Loading {inspected.files.id}", progress)
-    builder = WeightBuilder(source, dtype=compute, device=place, prepare=table.prepare)
+    quant = choose_quantization(host, inspected, isq)
+    builder = WeightBuilder(source, dtype=compute, device=place, quant=quant, prepare=table.prepare)
     build = host.load_ref(inspected.architecture, inspected.architecture.build)
     module: nn.Module = build(inspected.config, builder)
     source.finish()

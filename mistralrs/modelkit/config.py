@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from mistralrs.modelkit.rope_config import Positive, RopeParameters, rope_tables
 
+__all__ = ["Activation", "CausalConfig", "HeadSize", "OffsetNormConfig", "Positive", "RopeParameters", "Size"]
+
 Size = Annotated[int, Field(gt=0, le=2**24)]
 Count = Annotated[int, Field(gt=0, le=4096)]
 HeadSize = Annotated[int, Field(gt=0, le=4096, multiple_of=2)]

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from torch import Tensor, nn
 
-from mistralrs.layers import Embedding, Linear
+from mistralrs.layers import Embedding, Linear, Rope
 from mistralrs.ops import Step
 
 
@@ -61,6 +61,14 @@ class CausalLm(nn.Module):
         self.embed, self.layers = embed, nn.ModuleList(layers)
         self.norm, self.head = norm, head
         self.logit_softcap = logit_softcap
+
+    def length_class(self, limit: int) -> tuple[int, ...]:
+        """Which positional angles a sequence gets that may reach ``limit`` tokens, prompt and answer together.
+
+        Keys of one class must not be read by sequences of another, so the prefix cache is kept apart by it.
+        """
+        ropes = [module for module in self.modules() if isinstance(module, Rope)]
+        return tuple(dict.fromkeys(rope.angles.length_class(limit) for rope in ropes))
 
     def forward(self, step: Step) -> Tensor:
         """Logits in float32 of the token rows ``step.rows``: ``[rows, vocab]``."""

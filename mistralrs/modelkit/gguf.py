@@ -125,20 +125,22 @@ def _pick(table: Mapping[str, str], arch: str, metadata: Mapping[str, Any]) -> d
 def _rope(arch: str, metadata: Mapping[str, Any], found: Mapping[str, Any], has_factors: bool) -> dict[str, Any]:
     """The rotary table. A file with two sets of divisors says so by its tensors only."""
     rope = _pick(ROPE, arch, metadata)
-    factor = rope.get("factor")
+    factor, sharpen = _positive(rope.get("factor")), _positive(rope.get("attention_factor"))
+    kind = rope.pop("rope_type", "linear")
     if has_factors:
         rope["rope_type"] = "longrope"
-    elif rope.get("rope_type", "linear" if factor else "none") == "none" or not factor:
-        rope.pop("rope_type", None)
-    else:
-        rope.setdefault("rope_type", "linear")
-    if rope.get("rope_type") == "yarn" and _all_positive(factor, rope.get("attention_factor")):
-        # Here the file's factor multiplies the usual one, in config.json it replaces it.
-        rope["attention_factor"] *= 0.1 * math.log(factor) + 1
-    rotary, head = metadata.get(f"{arch}.rope.dimension_count"), head_size(found)
-    if _all_positive(rotary, head) and rotary < head:
+    elif factor and kind != "none":
+        rope["rope_type"] = kind
+        if kind == "yarn" and sharpen:  # here it multiplies the usual sharpening, in config.json it replaces it
+            rope["attention_factor"] = sharpen * (0.1 * math.log(max(factor, 1)) + 1)
+    rotary, head = _positive(metadata.get(f"{arch}.rope.dimension_count")), head_size(found)
+    if rotary and head and rotary < head:
         rope["partial_rotary_factor"] = rotary / head
     return rope
+
+
+def _positive(value: Any) -> float | None:
+    return value if isinstance(value, int | float) and 0 < value < math.inf else None
 
 
 def head_size(found: Mapping[str, Any]) -> int | None:
@@ -163,10 +165,6 @@ def identity(metadata: Mapping[str, Any]) -> str:
     """All that a file says about which model it holds, in lower case."""
     stated = [metadata.get(f"general.{key}", "") for key in ("name", "basename", "finetune", "base_model.0.name")]
     return " ".join(map(str, stated)).lower()
-
-
-def _all_positive(*values: Any) -> bool:
-    return all(isinstance(value, int | float) and 0 < value < math.inf for value in values)
 
 
 PLAIN = GgufMap()

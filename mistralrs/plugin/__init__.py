@@ -9,6 +9,7 @@ from mistralrs.plugin.specs import (
     FormatSpec,
     FrontendSpec,
     KernelsSpec,
+    QuantizationSpec,
     SourceSpec,
     Spec,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "KernelsSpec",
     "ModelFacts",
     "ModelInfo",
+    "QuantizationSpec",
     "Ref",
     "RequestRecord",
     "SourceSpec",

@@ -95,7 +95,12 @@ def _status(record: PluginRecord) -> Iterator[Finding]:
     elif record.status is Status.UNAVAILABLE:
         yield Finding(level="warning", subject=record.label, problem=problem, fix=fix)
     elif record.status is Status.SHADOWED:
-        yield Finding(level="note", subject=record.label, problem=f"is shadowed: {problem.removesuffix('; to change that')}", fix=fix)
+        yield Finding(
+            level="note",
+            subject=record.label,
+            problem=f"is shadowed: {problem.removesuffix('; to change that')}",
+            fix=fix,
+        )
 
 
 def _conflicts(host: PluginHost) -> Iterator[Finding]:
@@ -117,11 +122,20 @@ def _idle_policy(host: PluginHost) -> Iterator[Finding]:
     known = frozenset[str]().union(*(record.names for record in records))
     for name in sorted(policy.disabled - known):
         layer = policy.layer("disable", name)
-        yield Finding(level="note", subject=layer, problem=f"disables {name!r}, which is not installed{near(name, known)}")
+        yield Finding(
+            level="note", subject=layer, problem=f"disables {name!r}, which is not installed{near(name, known)}"
+        )
     for key, winner in policy.prefer.items():
         if winner not in known:
             problem = f"prefers {winner!r} for {key}, which is not installed{near(winner, known)}"
-            yield Finding(level="error", subject=policy.layer("prefer", key), problem=problem, fix=f"remove [prefer] {key!r} or install it")
+            yield Finding(
+                level="error",
+                subject=policy.layer("prefer", key),
+                problem=problem,
+                fix=f"remove [prefer] {key!r} or install it",
+            )
     for plugin in policy.options:
         if plugin not in known:
-            yield Finding(level="note", subject=f'[options."{plugin}"]', problem=f"is not installed{near(plugin, known)}")
+            yield Finding(
+                level="note", subject=f'[options."{plugin}"]', problem=f"is not installed{near(plugin, known)}"
+            )

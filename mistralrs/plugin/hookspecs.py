@@ -16,7 +16,14 @@ import pluggy
 if TYPE_CHECKING:
     from mistralrs.plugin.facts import KernelNeeds, ModelInfo, RequestRecord
     from mistralrs.plugin.records import PluginRecord
-    from mistralrs.plugin.specs import ArchitectureSpec, FormatSpec, FrontendSpec, KernelsSpec, SourceSpec
+    from mistralrs.plugin.specs import (
+        ArchitectureSpec,
+        FormatSpec,
+        FrontendSpec,
+        KernelsSpec,
+        QuantizationSpec,
+        SourceSpec,
+    )
 
 PROJECT: Final = "mistralrs"
 PREFIX: Final = "mistralrs_"
@@ -49,6 +56,17 @@ def mistralrs_register_architectures() -> Iterable[ArchitectureSpec]:
     Implemented by: plugins of the group ``mistralrs.architectures``.
     Called: when a model's architecture is looked up, and by ``plugins list --load``.
     Result: one :class:`ArchitectureSpec` for each; one of them is named like the entry point.
+    """
+    return ()
+
+
+@hookspec
+def mistralrs_register_quantizations() -> Iterable[QuantizationSpec]:
+    """Give the quantization methods of this plugin.
+
+    Implemented by: plugins of the group ``mistralrs.quantizations``.
+    Called: when a model is loaded whose config.json states a method, or the user asks for one.
+    Result: one :class:`QuantizationSpec` for each; one of them is named like the entry point.
     """
     return ()
 

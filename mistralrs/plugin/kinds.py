@@ -8,7 +8,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from mistralrs.errors import PluginError
-from mistralrs.plugin.specs import ArchitectureSpec, FormatSpec, FrontendSpec, KernelsSpec, SourceSpec, Spec
+from mistralrs.plugin.specs import (
+    ArchitectureSpec,
+    FormatSpec,
+    FrontendSpec,
+    KernelsSpec,
+    QuantizationSpec,
+    SourceSpec,
+    Spec,
+)
 
 GROUP_PREFIX: Final = "mistralrs."
 
@@ -39,6 +47,7 @@ KINDS: Final[dict[str, Kind]] = {
     kind.name: kind
     for kind in (
         Kind("architecture", "architectures", ArchitectureSpec),
+        Kind("quantization", "quantizations", QuantizationSpec),
         Kind("format", "formats", FormatSpec),
         Kind("source", "sources", SourceSpec),
         Kind("kernels", "kernels", KernelsSpec),

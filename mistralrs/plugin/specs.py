@@ -28,6 +28,7 @@ _CHECKS: Final[dict[str, tuple[Callable[[object], bool], str]]] = {
     "str": (lambda value: isinstance(value, str), "a string"),
     "str | None": (lambda value: value is None or isinstance(value, str), "a string or None"),
     "int": (lambda value: type(value) is int, "an integer"),
+    "float": (lambda value: type(value) in (int, float), "a number"),
     "bool": (lambda value: isinstance(value, bool), "True or False"),
     "Ref": (lambda value: isinstance(value, Ref), "a Ref"),
     "Ref | None": (lambda value: value is None or isinstance(value, Ref), "a Ref or None"),
@@ -102,6 +103,28 @@ class ArchitectureSpec(Spec):
     @property
     def _own_keys(self) -> tuple[str, ...]:
         return (*self.hf_names, *(f"gguf:{name}" for name in self.gguf_names))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuantizationSpec(Spec):
+    """A way to keep projections in fewer bits.
+
+    ``method(settings)`` makes a ``weights.QuantMethod``; ``settings`` is the ``quantization_config`` of a model that
+    was quantized before, and empty when the user asks for the method by name, which ``in_situ`` allows: plain weights
+    are then quantized while they are loaded. ``config_names`` are values of ``quant_method`` in config.json.
+    ``bits_per_weight`` counts scales too, for rows of 512 weights.
+    """
+
+    kind: ClassVar[str] = "quantization"
+
+    method: Ref
+    config_names: tuple[str, ...] = ()
+    bits_per_weight: float
+    in_situ: bool = False
+
+    @property
+    def _own_keys(self) -> tuple[str, ...]:
+        return tuple(f"config:{name}" for name in self.config_names)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

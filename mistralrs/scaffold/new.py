@@ -67,7 +67,7 @@ def plan_distribution(kind: str, word: str, folder: Path, own: Mapping[str, str]
     name = plugin_name(word)
     package = f"{PREFIX}{name}".replace("-", "_")
     names = _names(kind, name, package)
-    files = {path: text for path, text in _rendered("common", names)}
+    files = dict(_rendered("common", names))
     for path, text in _rendered(kind, names):
         if own is None or path.startswith("tests/"):
             files[path if path.startswith("tests/") else f"src/{package}/{path}"] = text

@@ -33,7 +33,10 @@ def mistralrs_register_architectures() -> Iterable[ArchitectureSpec]:
 
 
 def variant_of(spec: ArchitectureSpec, name: str, package: str) -> dict[str, str]:
-    """The modules of a variant called ``name`` in ``package``, by file name. Raises PluginError when there is no source."""
+    """The modules of a variant called ``name`` in ``package``, by file name.
+
+    Raises PluginError when the source of the original cannot be found.
+    """
     origin = spec.build.module.rpartition(".")[0]
     modules = _sources(spec, origin)
     title = " ".join(word.capitalize() for word in name.split("-"))
@@ -88,7 +91,9 @@ def _literal(value: object, origin: str, package: str) -> str:
     if isinstance(value, frozenset):
         return f"frozenset({_literal(sorted(value), origin, package)})"
     if isinstance(value, Mapping):
-        items = "".join(f"    {_literal(k, origin, package)}: {_literal(v, origin, package)},\n" for k, v in value.items())
+        items = "".join(
+            f"    {_literal(k, origin, package)}: {_literal(v, origin, package)},\n" for k, v in value.items()
+        )
         return "{\n" + items + "}" if items else "{}"
     if isinstance(value, tuple):
         inside = ", ".join(_literal(item, origin, package) for item in value)

@@ -14,6 +14,7 @@ from mistralrs.testing.conformance import (
     KernelsConformance,
     ObserverConformance,
     PluginConformance,
+    QuantizationConformance,
     SourceConformance,
 )
 
@@ -23,6 +24,7 @@ EXAMS: Final[dict[str, type[PluginConformance]]] = {
     "frontend": FrontendConformance,
     "kernels": KernelsConformance,
     "observer": ObserverConformance,
+    "quantization": QuantizationConformance,
     "source": SourceConformance,
 }
 

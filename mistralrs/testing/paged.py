@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
@@ -12,7 +12,7 @@ from torch import Tensor
 from mistralrs.ops import AttentionMeta, Backend, LayerCache, Ops, OpTable, StepContext
 from mistralrs.plugin import ArchitectureSpec
 from mistralrs.plugin.host import PluginHost
-from mistralrs.weights import TensorSource, WeightBuilder
+from mistralrs.weights import Dense, QuantMethod, TensorSource, WeightBuilder
 
 BLOCK = 4
 """Tokens per block: small, so that short sequences span several."""
@@ -24,12 +24,18 @@ def reference_backend() -> Backend:
     return backend
 
 
+def dense(_path: str) -> QuantMethod:
+    """Every projection as it is stored."""
+    return Dense()
+
+
 class PagedModel:
     """Feeds sequences by name; each call to :meth:`step` appends tokens to some of them.
 
     ``config`` is a config.json as a dictionary. ``backends`` are asked in their order, the torch reference when none
-    is given. The cache starts as NaN everywhere, so that whatever reads beyond what was written shows, and blocks are
-    handed out backwards, so that their order in the pool differs from that in a sequence.
+    is given; ``quant`` says by path how a projection is stored. The cache starts as NaN everywhere, so that whatever
+    reads beyond what was written shows, and blocks are handed out backwards, so that their order in the pool differs
+    from that in a sequence.
     """
 
     def __init__(
@@ -41,15 +47,18 @@ class PagedModel:
         dtype: torch.dtype = torch.float32,
         blocks: int = 64,
         backends: Sequence[Backend] = (),
+        quant: Callable[[str], QuantMethod] = dense,
     ) -> None:
         self.table = OpTable([*backends] or [reference_backend()])
-        self.builder = WeightBuilder(source, dtype=dtype, prepare=self.table.prepare)
+        self.builder = WeightBuilder(source, dtype=dtype, quant=quant, prepare=self.table.prepare)
         self.config = spec.config.load().model_validate(dict(config))
         self.module = spec.build.load()(self.config, self.builder)
         self.caches = [
             LayerCache(
                 torch.full((blocks, BLOCK, cache.kv_heads, cache.head_dim), float("nan"), dtype=dtype),
-                torch.full((blocks, BLOCK, cache.kv_heads, cache.v_head_dim or cache.head_dim), float("nan"), dtype=dtype),
+                torch.full(
+                    (blocks, BLOCK, cache.kv_heads, cache.v_head_dim or cache.head_dim), float("nan"), dtype=dtype
+                ),
             )
             for cache in self.builder.caches
         ]

@@ -28,8 +28,8 @@ def tiny_tokenizer(vocab_size: int = 64) -> Tokenizer:
 
     words = [*SPECIAL, *ALPHABET][:vocab_size]
     tokenizer = Tokenizer(models.BPE({word: index for index, word in enumerate(words)}, [], unk_token=SPECIAL[0]))
-    tokenizer.normalizer = normalizers.Lowercase()  # type: ignore[assignment]
-    tokenizer.decoder = decoders.Fuse()  # type: ignore[assignment]
+    tokenizer.normalizer = normalizers.Lowercase()
+    tokenizer.decoder = decoders.Fuse()
     tokenizer.add_special_tokens([word for word in SPECIAL if word in words])
     return tokenizer
 

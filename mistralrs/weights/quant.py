@@ -13,10 +13,14 @@ if TYPE_CHECKING:
 
 
 class QuantMethod(Protocol):
-    """Builds the layer of one projection. The model never learns which method it was."""
+    """Builds the layer of one projection. The model never learns which method it was.
+
+    A method declares a :class:`~mistralrs.layouts.Layout` with its torch decoder and returns an ordinary ``Linear``
+    over a weight in it: that runs everywhere at once, and a backend may add a fast product for the layout.
+    """
 
     def linear(self, wb: WeightBuilder, in_features: int, out_features: int, *, bias: bool) -> nn.Module:
-        """A finished layer from the tensors under ``wb``."""
+        """A finished layer ``[tokens, in] -> [tokens, out]`` from the tensors under ``wb``."""
 
 
 class Dense:

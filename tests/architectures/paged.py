@@ -43,10 +43,11 @@ class PagedModel:
         self.free = list(range(blocks))
         self.owned: dict[str, list[int]] = {}
         self.length: dict[str, int] = {}
+        self.limit: dict[str, int] = {}
 
     def context(self, tokens: dict[str, Sequence[int]], *, last_only: bool = False) -> StepContext:
         """The step that appends ``tokens``; logits of every row, or of each sequence's last one."""
-        queries, contexts, slots, positions, rows, tables = [], [], [], [], [], []
+        queries, contexts, slots, positions, rows, tables, limits = [], [], [], [], [], [], []
         for name, new in tokens.items():
             owned, past = self.owned.setdefault(name, []), self.length.get(name, 0)
             total = past + len(new)
@@ -55,6 +56,7 @@ class PagedModel:
             places = range(past, total)
             slots += [owned[p // BLOCK] * BLOCK + p % BLOCK for p in places]
             positions += places
+            limits += [self.limit.get(name, self.config.max_position_embeddings)] * len(new)
             queries.append(len(new))
             contexts.append(total)
             tables.append(list(owned))
@@ -69,6 +71,7 @@ class PagedModel:
             blocks=torch.tensor([t + [0] * (width - len(t)) for t in tables]),
             queries=queries,
             contexts=contexts,
+            limits=torch.tensor(limits),
         )
         ids = torch.tensor([token for new in tokens.values() for token in new])
         return StepContext(

@@ -1,79 +1,147 @@
-"""A GGUF written from a tiny checkpoint gives the same logits as the checkpoint itself."""
+"""A GGUF written from a tiny checkpoint gives the logits of the checkpoint itself, here and in llama.cpp."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import gguf
-import numpy as np
 import pytest
 import torch
 import transformers
-from cases import SIZES
+from cases import LLAMA3, SIZES
+from gguf_files import write
+from llama_cpp import CONTEXT, LlamaCpp
 from paged import PagedModel
 
-from mistralrs.checkpoint import ModelFiles
+from mistralrs.checkpoint import Checkpoint, ModelFiles
+from mistralrs.plugin import ArchitectureSpec, ModelFacts
 from mistralrs.plugin.host import PluginHost
 from mistralrs.plugin.policy import Policy
 from mistralrs.weights import CheckpointSource, DictSource
 
-
-def permute(rows: np.ndarray[Any, Any], heads: int) -> np.ndarray[Any, Any]:
-    """The order in which Llama converters write query and key rows: the halves of a head interleaved."""
-    width = rows.shape[1:]
-    return rows.reshape(heads, 2, -1, *width).swapaxes(1, 2).reshape(rows.shape)
+PROMPT = torch.randint(4, SIZES["vocab_size"], (19,), generator=torch.Generator().manual_seed(1)).tolist()
 
 
-def write(path: Path, arch: str, state: dict[str, torch.Tensor], config: Any, rename: Any) -> None:
-    writer = gguf.GGUFWriter(str(path), arch)
-    writer.add_block_count(config.num_hidden_layers)
-    writer.add_embedding_length(config.hidden_size)
-    writer.add_feed_forward_length(config.intermediate_size)
-    writer.add_head_count(config.num_attention_heads)
-    writer.add_head_count_kv(config.num_key_value_heads)
-    writer.add_context_length(config.max_position_embeddings)
-    writer.add_layer_norm_rms_eps(config.rms_norm_eps)
-    writer.add_rope_freq_base(10_000.0)
-    if getattr(config, "head_dim", None):
-        writer.add_key_length(config.head_dim)
-        writer.add_value_length(config.head_dim)
-    for name, tensor in state.items():
-        data = tensor.numpy()
-        if arch == "llama" and ("q_proj" in name or "k_proj" in name):
-            data = permute(data, config.num_attention_heads if "q_proj" in name else config.num_key_value_heads)
-        writer.add_tensor(rename(name), np.ascontiguousarray(data))
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
+@dataclass(frozen=True)
+class Case:
+    """``arch`` is the file's ``general.architecture``, ``tolerance`` how far llama.cpp's arithmetic may lie."""
+
+    id: str
+    arch: str
+    key: str
+    config: str
+    extra: dict[str, Any] = field(default_factory=dict)
+    tolerance: float = 1e-4
 
 
-@pytest.mark.parametrize(
-    ("arch", "key", "config_class", "extra"),
-    [
-        ("llama", "LlamaForCausalLM", "LlamaConfig", {}),
-        ("qwen2", "Qwen2ForCausalLM", "Qwen2Config", {}),
-        ("qwen3", "Qwen3ForCausalLM", "Qwen3Config", {"head_dim": 16}),
-    ],
-)
-def test_gguf_equals_safetensors(tmp_path: Path, arch: str, key: str, config_class: str, extra: dict[str, Any]) -> None:
+def _rope(**table: Any) -> dict[str, Any]:
+    return {"rope_parameters": {"rope_theta": 10_000.0, **table}}
+
+
+def _longrope(trained: int) -> dict[str, Any]:
+    factors = {"short_factor": [1.0, 1.1, 1.3, 1.6], "long_factor": [1.0, 2.0, 4.0, 9.0]}
+    lengths = {"max_position_embeddings": 4 * trained, "original_max_position_embeddings": trained}
+    return {**_rope(rope_type="longrope", **factors), **lengths}
+
+
+YARN = _rope(rope_type="yarn", factor=4.0, original_max_position_embeddings=32)
+GEMMA = {"head_dim": 16, "query_pre_attn_scalar": 16, "sliding_window": 5}
+GEMMA3_ROPE = {
+    "full_attention": {"rope_type": "linear", "factor": 8.0, "rope_theta": 1_000_000.0},
+    "sliding_attention": {"rope_type": "default", "rope_theta": 10_000.0},
+}
+GELU = 5e-3  # llama.cpp looks GELU up in a table of half-precision numbers
+
+CASES = [
+    Case("llama", "llama", "LlamaForCausalLM", "LlamaConfig"),
+    Case("llama-tied", "llama", "LlamaForCausalLM", "LlamaConfig", {"tie_word_embeddings": True}),
+    Case("llama-linear", "llama", "LlamaForCausalLM", "LlamaConfig", _rope(rope_type="linear", factor=4.0)),
+    Case("llama-llama3", "llama", "LlamaForCausalLM", "LlamaConfig", _rope(**LLAMA3)),
+    Case("llama-yarn", "llama", "LlamaForCausalLM", "LlamaConfig", YARN),
+    Case("mistral", "llama", "MistralForCausalLM", "MistralConfig", {"sliding_window": None, "head_dim": 16}),
+    Case("qwen2", "qwen2", "Qwen2ForCausalLM", "Qwen2Config"),
+    Case("qwen3", "qwen3", "Qwen3ForCausalLM", "Qwen3Config", {"head_dim": 16}),
+    Case("phi3", "phi3", "Phi3ForCausalLM", "Phi3Config", _rope(partial_rotary_factor=0.5)),
+    Case("phi3-long", "phi3", "Phi3ForCausalLM", "Phi3Config", _longrope(64)),
+    Case("phi3-short", "phi3", "Phi3ForCausalLM", "Phi3Config", _longrope(512)),
+    Case("gemma", "gemma", "GemmaForCausalLM", "GemmaConfig", {"head_dim": 16}, GELU),
+    Case(
+        "gemma2",
+        "gemma2",
+        "Gemma2ForCausalLM",
+        "Gemma2Config",
+        {**GEMMA, "attn_logit_softcapping": 1.5, "final_logit_softcapping": 4.0},
+        GELU,
+    ),
+    Case(
+        "gemma3",
+        "gemma3",
+        "Gemma3ForCausalLM",
+        "Gemma3TextConfig",
+        {**GEMMA, "num_hidden_layers": 6, "rope_parameters": GEMMA3_ROPE},
+        GELU,
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Written:
+    """A checkpoint both ways."""
+
+    case: Case
+    path: Path
+    config: Any
+    state: dict[str, torch.Tensor]
+    spec: ArchitectureSpec
+    checkpoint: Checkpoint
+
+    def from_gguf(self) -> tuple[PagedModel, CheckpointSource]:
+        assert self.spec.gguf is not None
+        table = self.spec.gguf.load()
+        source = CheckpointSource(self.checkpoint, table.rename)
+        config = table.to_config(self.checkpoint.metadata, self.checkpoint.tensors)
+        return self._limited(PagedModel(self.spec, config, source)), source
+
+    def from_state(self) -> PagedModel:
+        return self._limited(PagedModel(self.spec, self.config.to_dict(), DictSource(self.state)))
+
+    def _limited(self, model: PagedModel) -> PagedModel:
+        model.limit["a"] = CONTEXT
+        return model
+
+
+@pytest.fixture(scope="module", params=CASES, ids=lambda case: case.id)
+def written(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Written:
+    case: Case = request.param
     host = PluginHost(Policy())
-    config = getattr(transformers, config_class)(**{**SIZES, **extra})
+    config = getattr(transformers, case.config)(**{**SIZES, **case.extra})
     torch.manual_seed(3)
-    state = dict(getattr(transformers, key)._from_config(config).state_dict())
-    spec = host.resolve("architecture", f"gguf:{arch}")
-    assert spec is host.resolve("architecture", key)
-    table = spec.gguf.load()
-    path = tmp_path / "tiny.gguf"
-    write(path, arch, state, config, table.rename)
-
+    state = dict(getattr(transformers, case.key)._from_config(config).state_dict())
+    for name, tensor in state.items():
+        if "norm" in name or "bias" in name:
+            tensor.add_(0.3 * torch.randn_like(tensor))
+    path = tmp_path_factory.mktemp("gguf") / "tiny.gguf"
+    spec = host.resolve("architecture", case.key)
+    write(path, case.arch, state, config, spec.gguf.load(), name="Tiny Mistral" if spec.name == "mistral" else "Tiny")
     opener = host.resolve("format", ".gguf").opener.load()
-    checkpoint = opener(ModelFiles(id="tiny", source="file", root=tmp_path, weights=(path,)))
-    source = CheckpointSource(checkpoint, table.rename)
-    converted = table.to_config(checkpoint.metadata, checkpoint.tensors)
-    ids = torch.randint(0, SIZES["vocab_size"], (19,), generator=torch.Generator().manual_seed(1)).tolist()
-    ours = PagedModel(spec, converted, source).step({"a": ids})["a"]
-    plain = PagedModel(spec, config.to_dict(), DictSource(state)).step({"a": ids})["a"]
+    checkpoint = opener(ModelFiles(id="tiny", source="file", root=path.parent, weights=(path,)))
+    facts = ModelFacts(checkpoint.metadata, checkpoint.tensors.keys())
+    assert host.resolve("architecture", f"gguf:{case.arch}", facts=facts) is spec
+    return Written(case, path, config, state, spec, checkpoint)
+
+
+def test_same_logits_as_the_checkpoint(written: Written) -> None:
+    model, source = written.from_gguf()
+    ours, plain = (each.step({"a": PROMPT})["a"] for each in (model, written.from_state()))
     torch.testing.assert_close(ours, plain, rtol=0, atol=1e-5)
     assert not source.unread()
+
+
+def test_same_probabilities_as_llama_cpp(written: Written) -> None:
+    model, _ = written.from_gguf()
+    ours = model.step({"a": PROMPT})["a"].log_softmax(-1)
+    reference = LlamaCpp(written.path, SIZES["vocab_size"])
+    for count in (3, len(PROMPT)):
+        theirs = reference.log_probabilities(PROMPT[:count])
+        torch.testing.assert_close(ours[count - 1], theirs, rtol=0, atol=written.case.tolerance)

@@ -247,9 +247,17 @@ def test_an_id_in_use_is_refused_and_its_owner_unharmed() -> None:
 
 
 def test_parameters_are_checked_against_the_vocabulary() -> None:
-    for sampling in ({"logit_bias": {VOCAB: 1.0}}, {"stop_token_ids": (-1,)}, {"temperature": float("nan")}):
-        with pytest.raises(RequestError):
+    wrong: list[dict[str, Any]] = [
+        {"logit_bias": {VOCAB: 1.0}},
+        {"stop_token_ids": (-1,)},
+        {"temperature": float("nan")},
+        {"dry_sequence_breakers": ("x",) * 65},
+        {"dry_sequence_breakers": ("x" * 65,)},
+    ]
+    for sampling in wrong:
+        with pytest.raises(RequestError) as caught:
             make_engine().add(generate(1, [1], **sampling))
+        assert caught.value.param == next(iter(sampling))
 
 
 def test_more_token_ids_than_logits_are_refused() -> None:

@@ -12,6 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scripted import VOCAB
 
+from mistralrs.engine.draws import Settings
+from mistralrs.engine.draws import draw as draw_rows
+from mistralrs.engine.draws import largest_indices as largest_of_rows
 from mistralrs.engine.output import OutputText, TokenDecoder
 from mistralrs.engine.penalties import LogitAdjuster
 from mistralrs.engine.request import Generate, SamplingParams
@@ -19,8 +22,6 @@ from mistralrs.engine.sampling import (
     LOWEST_LOGPROB,
     NumericalError,
     Sampled,
-    draw,
-    largest_indices,
     log_probabilities,
     sample,
     uniform,
@@ -47,6 +48,14 @@ def reference(logits: np.ndarray, p: SamplingParams) -> np.ndarray:
     if 0 < p.min_p < 1:
         probabilities[probabilities <= p.min_p * probabilities.max()] = 0
     return probabilities / probabilities.sum()
+
+
+def draw(row: np.ndarray, sampling: SamplingParams, number: float) -> int:
+    return int(draw_rows(row[None], sampling.top_k, Settings.of([sampling], [number]))[0])
+
+
+def largest_indices(row: np.ndarray, count: int) -> np.ndarray:
+    return largest_of_rows(row[None], count)[0]
 
 
 def chi_square(counts: np.ndarray, probabilities: np.ndarray) -> tuple[float, int]:
@@ -94,8 +103,12 @@ def test_every_token_owns_its_share_of_the_unit_interval(size: int, settings: di
 def test_draws_follow_the_filtered_distribution(settings: dict[str, Any]) -> None:
     logits, sampling = logits_of(50), SamplingParams(**settings)
     counts = np.zeros(len(logits))
-    for index in range(DRAWS):
-        counts[draw(logits, sampling, uniform(11, index))] += 1
+    at_once = 1000
+    rows = np.tile(logits, (at_once, 1))
+    for start in range(0, DRAWS, at_once):
+        numbers = [uniform(11, index) for index in range(start, start + at_once)]
+        tokens = draw_rows(rows, sampling.top_k, Settings.of([sampling] * at_once, numbers))
+        np.add.at(counts, tokens, 1)
     probabilities = reference(logits, sampling)
     assert counts[probabilities == 0].sum() == 0, "a filtered token was drawn"
     statistic, freedom = chi_square(counts, probabilities)
@@ -209,8 +222,8 @@ def test_a_mixed_batch_equals_every_row_alone() -> None:
         sequence(temperature=0.0, logit_bias={9: 100.0}, top_logprobs=0),
         sequence(seed=9, top_p=0.5),
     ]
-    together = sample(logits, sequences)
-    alone = [sample(logits[i : i + 1], [one])[0] for i, one in enumerate(sequences)]
+    together = sample(logits.clone(), sequences)
+    alone = [sample(logits[i : i + 1].clone(), [one])[0] for i, one in enumerate(sequences)]
     assert together == alone
     biased = together[3]
     assert isinstance(biased, Sampled)
@@ -221,8 +234,29 @@ def test_a_mixed_batch_equals_every_row_alone() -> None:
     assert biased.top == ()
 
 
-def test_penalties_leave_the_logits_of_the_batch_alone() -> None:
-    logits = torch.randn(1, VOCAB)
-    before = logits.clone()
-    sample(logits, [sequence(logit_bias={1: 50.0}, repetition_penalty=2.0)])
-    assert torch.equal(logits, before)
+def test_rows_drawn_together_are_those_drawn_alone() -> None:
+    rows = np.random.default_rng(3).standard_normal((6, 5000)).astype(np.float32)
+    params = [SamplingParams(temperature=0.5 + n / 4, top_p=0.7 + n / 20, min_p=n / 100) for n in range(6)]
+    numbers = [uniform(0, n) for n in range(6)]
+    for top_k in (0, 1, 17, 900):
+        together = draw_rows(rows, top_k, Settings.of(params, numbers)).tolist()
+        alone = [
+            draw_rows(rows[n : n + 1], top_k, Settings.of(params[n : n + 1], numbers[n : n + 1])) for n in range(6)
+        ]
+        assert together == [int(one[0]) for one in alone]
+
+
+def test_what_fails_for_one_row_is_told_for_that_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    logits = torch.randn(4, VOCAB)
+    sequences = [sequence(seed=n, top_k=5, repetition_penalty=1.5) for n in range(4)]
+    wanted = sample(logits.clone(), sequences)
+
+    def broken(row: np.ndarray, tokens: np.ndarray) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(sequences[1].adjuster, "apply", broken)
+    sequences[2].seed = 2**80
+    outcomes = sample(logits, sequences)
+    assert isinstance(outcomes[1], ZeroDivisionError)
+    assert isinstance(outcomes[2], OverflowError)
+    assert (outcomes[0], outcomes[3]) == (wanted[0], wanted[3])

@@ -16,6 +16,7 @@ from mistralrs.cli.options import SHARED, Sections, model_options
 from mistralrs.config.model import ModelSelection
 from mistralrs.config.paged import PagedAttentionConfig
 from mistralrs.config.runtime import RuntimeConfig
+from mistralrs.config.section import build
 from mistralrs.errors import UsageError
 
 received: list[Sections] = []
@@ -101,6 +102,11 @@ def test_a_secret_in_the_wrong_place_is_not_repeated() -> None:
     with pytest.raises(UsageError) as caught:
         parse(token_source="hf_secret")
     assert "hf_secret" not in str(caught.value)
+
+
+def test_unknown_keys_of_a_section_are_errors() -> None:
+    with pytest.raises(UsageError, match="unknown key 'max_seq'"):
+        build(RuntimeConfig, {"max_seq": 3})
 
 
 def test_every_shared_option_belongs_to_a_section() -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -51,3 +53,15 @@ def test_a_damaged_file_is_refused_before_torch_is_imported(tmp_path: Path, cont
     assert ran.stdout == "False\n"
     assert "bad.gguf" in ran.stderr
     assert len(ran.stderr.splitlines()) <= 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seconds", [0.8, 1.2, 1.8, 2.5])
+def test_ctrl_c_while_loading_ends_it(smollm2_gguf: Path, seconds: float) -> None:
+    command = [sys.executable, "-m", "mistralrs", "run", "-m", str(smollm2_gguf), "-i", "hi"]
+    running = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    time.sleep(seconds)
+    running.send_signal(signal.SIGINT)
+    _, err = running.communicate(timeout=20)
+    assert running.returncode == 130
+    assert b"Traceback" not in err

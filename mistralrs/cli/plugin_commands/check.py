@@ -86,7 +86,8 @@ def _findings(report: Path) -> list[Finding]:
     found = []
     for case in ET.parse(report).iter("testcase"):
         outcome = next((child for child in case if child.tag in _OUTCOMES), None)
-        words = case.get("name", "").removeprefix("test_").replace("_", " ")
+        test, bracket, parameters = case.get("name", "").removeprefix("test_").partition("[")
+        words = test.replace("_", " ") + bracket + parameters
         result = "passed" if outcome is None else _OUTCOMES[outcome.tag]
         note = "" if outcome is None else one_line(outcome.get("message", ""))
         found.append(Finding(words, result, round(float(case.get("time", 0)), 3), note))
@@ -94,14 +95,15 @@ def _findings(report: Path) -> list[Finding]:
 
 
 def _print(plugin: str, findings: Sequence[Finding]) -> None:
-    """A row for each test that was not passed, all parameters of the others in one, and a line that sums up."""
-    rows: dict[str, list[str]] = {}
+    """A row for all cases of a test that ended alike, and a line that sums up."""
+    alike: dict[tuple[str, str, str], list[Finding]] = {}
     for each in findings:
-        test, _, _ = each.test.partition("[")
-        shown = each.test if each.result == "failed" else test
-        row = rows.setdefault(f"{each.result} {shown} {each.note}", [shown, each.result, "0", each.note])
-        row[2] = str(int(row[2]) + 1)
-    print_table(["TEST", "RESULT", "CASES", "NOTE"], list(rows.values()))
+        alike.setdefault((each.test.partition("[")[0], each.result, each.note), []).append(each)
+    rows = []
+    for (test, result, note), cases in alike.items():
+        shown = cases[0].test if len(cases) == 1 and result == "failed" else test
+        rows.append([shown, result, str(len(cases)), note])
+    print_table(["TEST", "RESULT", "CASES", "NOTE"], rows)
     counts = Counter(each.result for each in findings)
     seconds = sum(each.seconds for each in findings)
     summary = ", ".join(f"{counts[result]} {result}" for result in ("passed", "failed", "skipped") if counts[result])

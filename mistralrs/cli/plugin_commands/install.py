@@ -55,7 +55,8 @@ def _distribution(host: PluginHost, name: str) -> str:
     if len(found) != 1:
         known = {word for record in records for word in (record.id, record.distribution)}
         raise PluginError(
-            f"{len(found) or 'no'} distributions are meant by {name!r}" + (": " + ", ".join(sorted(found)) if found else near(name, known))
+            f"{len(found) or 'no'} distributions are meant by {name!r}"
+            + (": " + ", ".join(sorted(found)) if found else near(name, known))
         )
     if BUILTIN in found:
         raise PluginError(f"{name} comes with {BUILTIN} itself", f"mistralrs plugins disable {name}")

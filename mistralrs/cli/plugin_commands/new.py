@@ -56,6 +56,8 @@ def _checkout() -> Path:
 
 def _say_what_next(plan: Plan, *, builtin: bool) -> None:
     if builtin:
-        typer.echo(f"\npip install --no-deps -e .    # finds the new folder\nmistralrs plugins check {plan.kind}/{plan.name}")
+        typer.echo(
+            f"\npip install --no-deps -e .    # finds the new folder\nmistralrs plugins check {plan.kind}/{plan.name}"
+        )
         return
     typer.echo(f"\npip install -e '{plan.root}[testing]'\nmistralrs plugins check {plan.kind}/{plan.name}")

@@ -51,7 +51,9 @@ def enable_plugin(ctx: typer.Context, plugin: PluginId) -> None:
         raise PluginError(f"{plugin} is disabled with all plugins of {whole}", f"mistralrs plugins enable {whole}")
     kept = [name for name in listed if name not in names]
     if kept == listed:
-        others = next((reason for each in meant if (reason := host.policy.refuses(each.names, builtin=each.builtin))), "")
+        others = next(
+            (reason for each in meant if (reason := host.policy.refuses(each.names, builtin=each.builtin))), ""
+        )
         raise PluginError(f"{plugin} is not disabled in {path}" + (f", but {others}" if others else ""))
     _write(path, kept)
     typer.echo(f"enabled {plugin} in {path}")

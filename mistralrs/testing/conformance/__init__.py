@@ -6,6 +6,7 @@ from mistralrs.testing.conformance.format import FormatConformance
 from mistralrs.testing.conformance.frontend import FrontendConformance
 from mistralrs.testing.conformance.kernels import KernelsConformance
 from mistralrs.testing.conformance.observer import ObserverConformance
+from mistralrs.testing.conformance.quantization import QuantizationConformance
 from mistralrs.testing.conformance.source import SourceConformance
 
 __all__ = [
@@ -15,5 +16,6 @@ __all__ = [
     "KernelsConformance",
     "ObserverConformance",
     "PluginConformance",
+    "QuantizationConformance",
     "SourceConformance",
 ]

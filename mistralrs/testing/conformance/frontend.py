@@ -60,5 +60,3 @@ class FrontendConformance(PluginConformance):
         assert section().model_dump() == section.model_validate({}).model_dump()
         assert section.model_json_schema()["type"] == "object"
         assert section.model_config.get("extra") == "forbid", "unknown keys of a configuration must be errors"
-
-

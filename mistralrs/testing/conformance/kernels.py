@@ -30,7 +30,7 @@ WIDTH = 512
 HEADS, KV_HEADS, HEAD_DIM = 4, 2, 16
 BLOCK = 4
 
-ATTENTION = {
+ATTENTION: dict[str, dict[str, Any]] = {
     "plain": {},
     "window": {"window": 3},
     "softcap": {"softcap": 5.0},
@@ -161,7 +161,7 @@ class KernelsConformance(PluginConformance):
             cache, meta = filled_cache(batch, device)
             each.write_kv(k, v, cache, meta)
             results.append(each.attend(q, cache, meta, spec))
-        self.close(*results)
+        self.close(results[0], results[1])
 
     def test_a_compiled_step_equals_the_played_one(self, ops: Ops, reference: Ops, device: torch.device) -> None:
         weight = Weight.dense(noise(WIDTH, WIDTH).to(device) * WIDTH**-0.5)
@@ -171,7 +171,8 @@ class KernelsConformance(PluginConformance):
         def forward(step: Any) -> Tensor:
             x = step.ops.embed(step.ids, table, torch.float32)
             x = step.ops.add(x, step.ops.linear(step.ops.rms_norm(x, norm, 1e-6), weight))
-            return step.ops.head(step.ops.rows(x, step.rows), table)
+            logits: Tensor = step.ops.head(step.ops.rows(x, step.rows), table)
+            return logits
 
         with torch.inference_mode():
             recording, _ = record(forward, _step(ops, 3, device), [norm])

@@ -13,7 +13,7 @@ from mistralrs.errors import MistralrsError
 from mistralrs.plugin import SourceSpec
 from mistralrs.testing.conformance.base import PluginConformance
 
-HOSTILE = ("", " ", "../../etc/passwd", "a/b/c/d/e", "nul\0byte", "x" * 5000, "org/name\n", "%2e%2e/%2e%2e", "#", "==")
+HOSTILE = ("", " ", "../../no/such/file", "a/b/c/d/e", "nul\0byte", "x" * 5000, "org/name\n", "%2e%2e/%2e%2e", "#", "==")
 SUFFIXES = (".safetensors", ".gguf")
 
 

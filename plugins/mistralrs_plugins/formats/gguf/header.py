@@ -163,7 +163,7 @@ def _read_shape(cursor: Cursor) -> tuple[int, ...]:
         cursor.fail(f"has {rank} dimensions; 1 to {MAX_DIMENSIONS} are possible")
     shape = tuple(cursor.uint64() for _ in range(rank))[::-1]
     # A tensor with a zero dimension takes no bytes, so its other dimensions would not be bounded by the file.
-    if prod(max(1, size) for size in shape) >= MAX_ELEMENTS:
+    if prod(filter(None, shape)) >= MAX_ELEMENTS:
         cursor.fail(f"a shape of {' x '.join(map(str, shape))} is too large")
     return shape
 

@@ -6,10 +6,10 @@ and the tensors' ``data_offsets`` tile the rest of the file exactly, so that no 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 from mmap import mmap
+from operator import attrgetter
 from typing import Any, NoReturn
 
 from mistralrs.checkpoint import TensorInfo
@@ -43,10 +43,11 @@ LAYOUTS = {**FLOATS, **{name: Layout(name.lower(), 1, size) for name, size in OT
 
 @dataclass(frozen=True, slots=True)
 class StoredTensor:
-    """A tensor and the offset of its first byte from the start of the file."""
+    """A tensor and the offsets of its first byte and of the one after its last."""
 
     info: TensorInfo
     offset: int
+    end: int
 
 
 def parse_header(data: mmap | bytes, file: str) -> tuple[StoredTensor, ...]:
@@ -65,15 +66,15 @@ def parse_header(data: mmap | bytes, file: str) -> tuple[StoredTensor, ...]:
     described = parse_object(data[LENGTH_BYTES:start], f"{file}: header")
     described.pop("__metadata__", None)
     tensors = [_read_tensor(name, entry, file) for name, entry in described.items()]
-    tensors.sort(key=lambda tensor: (tensor.offset, tensor.info.nbytes))
+    tensors.sort(key=attrgetter("offset", "end"))
     _check_tiling(tensors, len(data) - start, file)
-    return tuple(StoredTensor(tensor.info, start + tensor.offset) for tensor in tensors)
+    return tuple(StoredTensor(tensor.info, start + tensor.offset, start + tensor.end) for tensor in tensors)
 
 
 def _read_tensor(name: str, entry: Any, file: str) -> StoredTensor:
-    """The description of one tensor, with its offset from the start of the data."""
+    """The description of one tensor, with offsets from the start of the data."""
     where = f"{file}: tensor {name[:80]!r}"
-    if not isinstance(entry, Mapping):
+    if not isinstance(entry, dict):
         _fail(where, "its description is no JSON object")
     kind = entry.get("dtype")
     if not isinstance(kind, str) or kind not in LAYOUTS:
@@ -84,13 +85,13 @@ def _read_tensor(name: str, entry: Any, file: str) -> StoredTensor:
     if span is None or len(span) != 2:
         _fail(where, "its data_offsets are no pair of offsets")
     # A tensor with a zero dimension takes no bytes, so its other dimensions would not be bounded by the file.
-    if prod(max(1, size) for size in shape) >= MAX_ELEMENTS:
+    if prod(filter(None, shape)) >= MAX_ELEMENTS:
         _fail(where, f"a shape of {shape} is too large")
     info = TensorInfo(name, tuple(shape), LAYOUTS[kind])
     size = prod(shape) * info.layout.block_bytes
     if span[1] - span[0] != size:
         _fail(where, f"{kind} of shape {shape} takes {size} bytes, but its data_offsets span {span[1] - span[0]}")
-    return StoredTensor(info, span[0])
+    return StoredTensor(info, *span)
 
 
 def _sizes(value: Any) -> list[int] | None:
@@ -105,7 +106,7 @@ def _check_tiling(tensors: list[StoredTensor], size: int, file: str) -> None:
         if tensor.offset != end:
             problem = "shares bytes with another tensor" if tensor.offset < end else "leaves a gap before it"
             _fail(f"{file}: tensor {tensor.info.name[:80]!r}", problem)
-        end += tensor.info.nbytes
+        end = tensor.end
     if end > size:
         raise ModelFormatError(f"{file}: the tensors take {end} bytes, but the file has {size} for them", HINT)
     if end < size:

@@ -25,8 +25,14 @@ _OPTIONS = {
 
 
 def inline(function: F) -> F:
-    """A part of kernels that disappears into its caller."""
+    """A small piece of kernels that disappears into its caller."""
     compiled: F = njit(forceinline=True, **_OPTIONS)(function)
+    return compiled
+
+
+def part(function: F) -> F:
+    """A part of kernels that is compiled once and called; LLVM may still move it into its caller."""
+    compiled: F = njit(**_OPTIONS)(function)
     return compiled
 
 

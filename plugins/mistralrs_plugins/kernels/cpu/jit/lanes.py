@@ -38,6 +38,12 @@ def halves(b: ir.IRBuilder, low: ir.Value, high: ir.Value) -> ir.Value:
     return shuffle(b, _everywhere(b, low, 8), _everywhere(b, high, 8), [0, 1, 2, 3, 8, 9, 10, 11])
 
 
+@operation(f32x8, types.float32, types.float32)
+def alternating(b: ir.IRBuilder, even: ir.Value, odd: ir.Value) -> ir.Value:
+    """One float in lanes 0, 2, 4, 6, another between them."""
+    return shuffle(b, _everywhere(b, even, 8), _everywhere(b, odd, 8), [0, 9, 2, 11, 4, 13, 6, 15])
+
+
 @operation(b8x32, b8x16, b8x16)
 def join(b: ir.IRBuilder, low: ir.Value, high: ir.Value) -> ir.Value:
     """32 bytes from two times 16."""
@@ -78,6 +84,47 @@ def spread_bits(b: ir.IRBuilder, word: ir.Value) -> ir.Value:
     own_byte = shuffle(b, words, words, [lane // 8 for lane in range(32)])
     own_bit = b.and_(own_byte, constant(b8x32, [1 << lane % 8 for lane in range(32)]))
     return b.zext(b.icmp_unsigned("!=", own_bit, constant(b8x32, 0)), b8x32.llvm)
+
+
+@operation(b8x32, types.int64, types.int64)
+def spread_low_bits(b: ir.IRBuilder, first: ir.Value, second: ir.Value) -> ir.Value:
+    """Bits 0 to 15 of two words as bytes of 0 or 1: the first word's in the lower half."""
+    return _spread_two(b, first, second, 0)
+
+
+@operation(b8x32, types.int64, types.int64)
+def spread_high_bits(b: ir.IRBuilder, first: ir.Value, second: ir.Value) -> ir.Value:
+    """Bits 16 to 31 of two words as bytes of 0 or 1: the first word's in the lower half."""
+    return _spread_two(b, first, second, 2)
+
+
+def _spread_two(b: ir.IRBuilder, first: ir.Value, second: ir.Value, byte: int) -> ir.Value:
+    words = [_everywhere(b, b.trunc(word, I32), 4) for word in (first, second)]
+    both = b.bitcast(shuffle(b, *words, list(range(8))), b8x32.llvm)
+    own_byte = shuffle(b, both, both, [lane // 16 * 16 + byte + lane % 16 // 8 for lane in range(32)])
+    own_bit = b.and_(own_byte, constant(b8x32, [1 << lane % 8 for lane in range(32)]))
+    return b.zext(b.icmp_unsigned("!=", own_bit, constant(b8x32, 0)), b8x32.llvm)
+
+
+@operation(f32x8, f32x8)
+def first_of_halves(b: ir.IRBuilder, value: ir.Value) -> ir.Value:
+    """The first lane of each half, in all four lanes of it."""
+    return shuffle(b, value, value, [0] * 4 + [4] * 4)
+
+
+@operation(f32x8, f32x8)
+def third_of_halves(b: ir.IRBuilder, value: ir.Value) -> ir.Value:
+    """The third lane of each half, in all four lanes of it."""
+    return shuffle(b, value, value, [2] * 4 + [6] * 4)
+
+
+@operation(types.float32, f32x8)
+def odd_lane_sum(b: ir.IRBuilder, value: ir.Value) -> ir.Value:
+    """The sum of lanes 1, 3, 5 and 7."""
+    total = b.extract_element(value, ir.Constant(I32, 1))
+    for lane in (3, 5, 7):
+        total = b.fadd(total, b.extract_element(value, ir.Constant(I32, lane)), flags=FAST)
+    return total
 
 
 @operation(f32x8, i32x8)

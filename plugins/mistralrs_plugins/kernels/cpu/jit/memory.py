@@ -61,7 +61,11 @@ def load_f32(b: ir.IRBuilder, address: ir.Value) -> ir.Value:
 @operation(types.float32, types.int64)
 def load_f16(b: ir.IRBuilder, address: ir.Value) -> ir.Value:
     """A half float, widened."""
-    return b.fpext(read(b, address, F16), F32)
+    # By way of a zeroed register: a conversion of one value would wait for whatever its register held before.
+    word = b.zext(read(b, address, I16), I32)
+    four = b.insert_element(ir.Constant(ir.VectorType(I32, 4), [0] * 4), word, ir.Constant(I32, 0))
+    wide = b.fpext(b.bitcast(four, ir.VectorType(F16, 8)), f32x8.llvm)
+    return b.extract_element(wide, ir.Constant(I32, 0))
 
 
 @operation(types.float32, types.int64)
@@ -117,6 +121,30 @@ def load_bf16x8(b: ir.IRBuilder, address: ir.Value) -> ir.Value:
     """Eight bfloat16 numbers, widened."""
     wide = b.zext(read(b, address, ir.VectorType(I16, 8)), i32x8.llvm)
     return b.bitcast(b.shl(wide, constant(i32x8, 16)), f32x8.llvm)
+
+
+def _at_steps(b: ir.IRBuilder, address: ir.Value, stride: ir.Value, kind: ir.Type) -> ir.Value:
+    """Four values, each ``stride`` bytes after the other."""
+    four = ir.Constant(ir.VectorType(kind, 4), [0] * 4)
+    for index in range(4):
+        at = b.add(address, b.mul(stride, ir.Constant(I64, index)))
+        four = b.insert_element(four, read(b, at, kind), ir.Constant(I32, index))
+    return four
+
+
+@operation(f32x8, types.int64, types.int64)
+def load_four_f16_pairs(b: ir.IRBuilder, address: ir.Value, stride: ir.Value) -> ir.Value:
+    """Two neighbouring half floats at each of four places ``stride`` bytes apart, widened."""
+    words = _at_steps(b, address, stride, I32)
+    return b.fpext(b.bitcast(words, ir.VectorType(F16, 8)), f32x8.llvm)
+
+
+@operation(f32x8, types.int64, types.int64)
+def load_four_f16_twice(b: ir.IRBuilder, address: ir.Value, stride: ir.Value) -> ir.Value:
+    """A half float at each of four places ``stride`` bytes apart, widened, each in two neighbouring lanes."""
+    words = _at_steps(b, address, stride, I16)
+    twice = shuffle(b, words, words, [0, 0, 1, 1, 2, 2, 3, 3])
+    return b.fpext(b.bitcast(twice, ir.VectorType(F16, 8)), f32x8.llvm)
 
 
 @operation(types.void, types.int64, f32x8)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
+from inspect import Parameter, Signature
 from typing import Any
 
 from llvmlite import ir
@@ -41,8 +42,20 @@ i16x16 = Vector("i16x16", ir.IntType(16), 16)
 i32x8 = Vector("i32x8", ir.IntType(32), 8)
 f32x8 = Vector("f32x8", ir.FloatType(), 8)
 
-_FLOAT = {operator.add: "fadd", operator.sub: "fsub", operator.mul: "fmul", operator.truediv: "fdiv"}
-_INTEGER = {operator.add: "add", operator.sub: "sub", operator.mul: "mul", operator.or_: "or_", operator.and_: "and_"}
+_NAMES: dict[Any, tuple[str | None, str | None]] = {
+    operator.add: ("fadd", "add"),
+    operator.iadd: ("fadd", "add"),
+    operator.sub: ("fsub", "sub"),
+    operator.mul: ("fmul", "mul"),
+    operator.truediv: ("fdiv", None),
+    operator.or_: (None, "or_"),
+}
+"""LLVM's instruction for each operator, between floats and between integers."""
+
+
+def floats(kind: Vector) -> bool:
+    """Whether a vector's values are floats."""
+    return isinstance(kind.llvm.element, ir.FloatType)
 
 
 def _define(symbol: Callable[..., Any]) -> None:
@@ -50,20 +63,20 @@ def _define(symbol: Callable[..., Any]) -> None:
 
     class Same(AbstractTemplate):  # type: ignore[misc]
         def generic(self, args: tuple[types.Type, ...], kws: Any) -> Any:
-            if len(args) == 2 and isinstance(args[0], Vector) and args[0] == args[1]:
-                return signature(args[0], *args)
-            return None
+            same = len(args) == 2 and isinstance(args[0], Vector) and args[0] == args[1]
+            known = same and _NAMES[symbol][0 if floats(args[0]) else 1] is not None
+            return signature(args[0], *args) if known else None
 
     def lower(context: Any, builder: ir.IRBuilder, sig: Any, args: tuple[ir.Value, ...]) -> ir.Value:
-        if isinstance(sig.return_type.llvm.element, ir.FloatType):
-            return getattr(builder, _FLOAT[symbol])(*args, flags=FAST)
-        return getattr(builder, _INTEGER[symbol])(*args)
+        if floats(sig.return_type):
+            return getattr(builder, _NAMES[symbol][0])(*args, flags=FAST)
+        return getattr(builder, _NAMES[symbol][1])(*args)
 
     infer_global(symbol)(Same)
     lower_builtin(symbol, Vector, Vector)(lower)
 
 
-for _symbol in {**_FLOAT, **_INTEGER}:
+for _symbol in list(_NAMES):
     _define(_symbol)
 
 
@@ -78,6 +91,9 @@ def operation(result: types.Type, *parameters: types.Type) -> Callable[[Callable
 
             return result(*parameters), lower
 
+        names = ["context", *(f"value{index}" for index in range(len(parameters)))]
+        taken = [Parameter(name, Parameter.POSITIONAL_OR_KEYWORD) for name in names]
+        typed.__signature__ = Signature(taken)  # type: ignore[attr-defined]
         typed.__name__ = emit.__name__
         typed.__doc__ = emit.__doc__
         return intrinsic(typed)

@@ -1,15 +1,18 @@
 """Rows of activations as 8-bit integers: what quantized weights are multiplied with.
 
 A row of ``width`` floats becomes, in blocks of 32, ``value ~ scale * integer`` with integers from -127 to 127. Beside
-the scales lie the sums ``scale * sum(integers)`` of every block and of both its halves: a weight block that adds a
+each scale lies ``scale * sum(integers)``, and the same for both halves of the block: a weight block that adds a
 minimum to its values contributes minimum times that sum. In memory, one part after another::
 
-    integers  int8   [width]
-    scales    float  [width / 32]
-    sums      float  [width / 32]
-    halves    float  [width / 16]     sums of 16 values
+    integers  int8      [width]
+    factors   2 floats  [width / 32]     scale and sum
+    halves    2 floats  [width / 32]     sums of the first and the last 16 values
 
 which is ``width * 3 / 2`` bytes a row.
+
+The integers lie in their order, or "paired" for the weights of :mod:`.blocks32`: of four blocks a, b, c, d, each made
+of a lower and an upper half of 16 values, first a0 c0 a1 c1, then b0 d0 b1 d1. One vector then holds the same half of
+two blocks. Blocks beyond the last whole four keep their order.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from mistralrs_plugins.kernels.cpu.jit.compiler import inline
+from mistralrs_plugins.kernels.cpu.jit.compiler import inline, part
 from mistralrs_plugins.kernels.cpu.jit.lanes import (
     lane_max,
     lane_sum,
@@ -32,7 +35,15 @@ from mistralrs_plugins.kernels.cpu.jit.memory import load_f32x8, load_i64, store
 
 
 @inline
-def quantize_blocks(source: Any, width: Any, target: Any, first: Any, last: Any) -> None:
+def block_place(block: Any, blocks: Any, paired: Any) -> Any:
+    """Where a block's lower half lies among the integers, and how far behind it the upper half."""
+    if paired != 0 and block < blocks // 4 * 4:
+        return 128 * (block // 4) + 64 * (block & 1) + 16 * (block >> 1 & 1), 32
+    return 32 * block, 16
+
+
+@part
+def quantize_blocks(source: Any, width: Any, target: Any, paired: Any, first: Any, last: Any) -> None:
     """Quantize the blocks from ``first`` to before ``last`` of the row of ``width`` floats at ``source``.
 
     NaN and infinity make their block's scale NaN, so that they stay visible in every product.
@@ -44,23 +55,24 @@ def quantize_blocks(source: Any, width: Any, target: Any, first: Any, last: Any)
         damage = lane_sum((a + b) + (c + d)) * np.float32(0)
         scale = top * np.float32(1 / 127) + damage
         inverse = splat(np.float32(127) / top if top > np.float32(1e-30) else np.float32(0))
-        a, b = round_to_int(a * inverse), round_to_int(b * inverse)
-        c, d = round_to_int(c * inverse), round_to_int(d * inverse)
-        integers = target + 32 * block
-        store_i8x8(integers, a)
-        store_i8x8(integers + 8, b)
-        store_i8x8(integers + 16, c)
-        store_i8x8(integers + 24, d)
-        low, high = scale * lane_sum(to_float(a + b)), scale * lane_sum(to_float(c + d))
-        store_f32(target + width + 4 * block, scale)
-        store_f32(target + width + width // 8 + 4 * block, low + high)
-        store_f32(target + width + width // 4 + 8 * block, low)
-        store_f32(target + width + width // 4 + 8 * block + 4, high)
+        i, j = round_to_int(a * inverse), round_to_int(b * inverse)
+        k, m = round_to_int(c * inverse), round_to_int(d * inverse)
+        offset, distance = block_place(block, width // 32, paired)
+        low, high = target + offset, target + offset + distance
+        store_i8x8(low, i)
+        store_i8x8(low + 8, j)
+        store_i8x8(high, k)
+        store_i8x8(high + 8, m)
+        low_sum, high_sum = scale * lane_sum(to_float(i + j)), scale * lane_sum(to_float(k + m))
+        factors, sums = target + width + 8 * block, target + width + width // 4 + 8 * block
+        store_f32(factors, scale)
+        store_f32(factors + 4, low_sum + high_sum)
+        store_f32(sums, low_sum)
+        store_f32(sums + 4, high_sum)
 
 
 def quantize(args: int, chunk: int, thread: int) -> None:
-    """One row a chunk. Arguments: source, its stride, width, target, its stride."""
-    source, stride = load_i64(args), load_i64(args + 8)
-    target, target_stride = load_i64(args + 24), load_i64(args + 32)
-    width = load_i64(args + 16)
-    quantize_blocks(source + chunk * stride, width, target + chunk * target_stride, 0, width // 32)
+    """One row a chunk. Arguments: source, its stride, width, target, its stride, whether paired."""
+    source, stride, width = load_i64(args), load_i64(args + 8), load_i64(args + 16)
+    target = load_i64(args + 24) + chunk * load_i64(args + 32)
+    quantize_blocks(source + chunk * stride, width, target, load_i64(args + 40), 0, width // 32)

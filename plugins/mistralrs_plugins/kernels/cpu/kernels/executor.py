@@ -49,6 +49,8 @@ def _begin(program: Any, generation: Any) -> None:
     stages, calls, numbers = load_i64(program + 8), load_i64(program + 16), load_i64(program + 24)
     for s in range(load_i64(program)):
         stage = stages + s * STAGE_BYTES
+        # First the counter: a late thread that reads the new number of chunks must find its generation gone.
+        atomic_store(stage, generation << 32)
         first, total = load_i64(stage + 136), 0
         for c in range(first, first + load_i64(stage + 144)):
             call = calls + c * CALL_BYTES
@@ -59,7 +61,6 @@ def _begin(program: Any, generation: Any) -> None:
             total += chunks
         store_i64(stage + 128, total)
         atomic_store(stage + 64, generation << 32)
-        atomic_store(stage, generation << 32)
 
 
 @inline

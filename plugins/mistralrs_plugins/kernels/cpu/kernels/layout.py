@@ -11,7 +11,8 @@ class BlockLayout:
     """One quantized type. The functions are described in :mod:`.blocks32`.
 
     ``block_bytes`` hold ``block`` values; every ``group`` (32 or 16) of them share a scale. ``largest`` is the largest
-    magnitude of a value. Without a ``minimum`` values are signed.
+    magnitude of a value. Without a ``minimum`` values are signed. Types with small blocks are multiplied four blocks at a
+time: ``four_factors`` and ``two_blocks`` are for that.
     """
 
     block_bytes: int
@@ -22,6 +23,13 @@ class BlockLayout:
     values: Any
     scale: Any
     minimum: Any
+    four_factors: Any = None
+    two_blocks: Any = None
+
+    @property
+    def paired(self) -> bool:
+        """Whether activations are wanted in the paired order (see :mod:`.activations`)."""
+        return self.two_blocks is not None
 
     @property
     def signed(self) -> bool:

@@ -18,8 +18,18 @@ from typing import Any
 
 import numpy as np
 
-from mistralrs_plugins.kernels.cpu.jit.compiler import inline
-from mistralrs_plugins.kernels.cpu.jit.lanes import halves, lane_sum, splat, to_float, zeros_i16, zeros_i32
+from mistralrs_plugins.kernels.cpu.jit.compiler import inline, part
+from mistralrs_plugins.kernels.cpu.jit.lanes import (
+    first_of_halves,
+    halves,
+    lane_sum,
+    odd_lane_sum,
+    splat,
+    third_of_halves,
+    to_float,
+    zeros_i16,
+    zeros_i32,
+)
 from mistralrs_plugins.kernels.cpu.jit.memory import (
     load_b8x32,
     load_f32,
@@ -40,11 +50,12 @@ from mistralrs_plugins.kernels.cpu.jit.vocabulary import (
     with_sign_of,
 )
 from mistralrs_plugins.kernels.cpu.kernels import blocks32, kquants
+from mistralrs_plugins.kernels.cpu.kernels.activations import block_place
 from mistralrs_plugins.kernels.cpu.kernels.layout import BlockLayout
 
 Kernel = Callable[[int, int, int], None]
 
-TILE_FROM = 4
+TILE_FROM = 8
 """Rows of activations from which unpacking eight weight rows at once is faster (measured)."""
 
 
@@ -54,46 +65,95 @@ def layout_of(name: str) -> BlockLayout:
     return found
 
 
-def make_dot(layout: BlockLayout) -> Any:
-    """``dot(w, x, width)``: one weight row at ``w`` times one row of activations at ``x``."""
+def make_blocks(layout: BlockLayout) -> Any:
+    """``blocks(w, x, width, first)``: the blocks from ``first`` on of a weight row at ``w`` times activations at ``x``."""
     block, block_bytes, inside = layout.block, layout.block_bytes, layout.block // 32
     open_block, values, scale, minimum = layout.open_block, layout.values, layout.scale, layout.minimum
 
     @inline
     def signed(p: Any, h: Any, j: Any, x: Any, width: Any, at: Any) -> Any:
         sums = to_float(dot_i8_i8(values(p, j), load_b8x32(x + 32 * at)))
-        return sums * splat(scale(p, h, j) * load_f32(x + width + 4 * at)), np.float32(0)
+        return sums * splat(scale(p, h, j) * load_f32(x + width + 8 * at)), np.float32(0)
 
     @inline
     def groups_of_32(p: Any, h: Any, j: Any, x: Any, width: Any, at: Any) -> Any:
-        sums = to_float(dot_u8_i8(values(p, j), load_b8x32(x + 32 * at)))
-        x_sum = load_f32(x + width + width // 8 + 4 * at)
-        return sums * splat(scale(p, h, j) * load_f32(x + width + 4 * at)), minimum(p, h, j) * x_sum
+        sums, factors = to_float(dot_u8_i8(values(p, j), load_b8x32(x + 32 * at))), x + width + 8 * at
+        return sums * splat(scale(p, h, j) * load_f32(factors)), minimum(p, h, j) * load_f32(factors + 4)
 
     @inline
     def groups_of_16(p: Any, h: Any, j: Any, x: Any, width: Any, at: Any) -> Any:
         # Each lane sums four neighbours, so the lower four lanes are the first group of 16.
         sums = to_float(dot_u8_i8(values(p, j), load_b8x32(x + 32 * at)))
-        x_scale, x_sums = load_f32(x + width + 4 * at), x + width + width // 4 + 8 * at
+        x_scale, x_sums = load_f32(x + width + 8 * at), x + width + width // 4 + 8 * at
         scales = halves(scale(p, h, 2 * j) * x_scale, scale(p, h, 2 * j + 1) * x_scale)
         low = minimum(p, h, 2 * j) * load_f32(x_sums) + minimum(p, h, 2 * j + 1) * load_f32(x_sums + 4)
         return sums * scales, low
 
-    part = signed if layout.signed else groups_of_32 if layout.group == 32 else groups_of_16
+    one_group = signed if layout.signed else groups_of_32 if layout.group == 32 else groups_of_16
 
-    @inline
-    def dot(w: Any, x: Any, width: Any) -> Any:
+    @part
+    def blocks(w: Any, x: Any, width: Any, first: Any) -> Any:
         total, minima = splat(np.float32(0)), np.float32(0)
-        for b in range(width // block):
+        for b in range(first, width // block):
             p = w + b * block_bytes
             h = open_block(p)
             for j in range(inside):
-                scaled, low = part(p, h, j, x, width, b * inside + j)
+                scaled, low = one_group(p, h, j, x, width, b * inside + j)
                 total += scaled
                 minima += low
         return lane_sum(total) + minima
 
-    return dot
+    return blocks
+
+
+@inline
+def _unsigned_pair(low: Any, high: Any, x: Any) -> Any:
+    """Both halves of two blocks; their products' sums fit into 16 bits together."""
+    return pair_sums(products_u8_i8(low, load_b8x32(x)) + products_u8_i8(high, load_b8x32(x + 32)))
+
+
+@inline
+def _signed_pair(low: Any, high: Any, x: Any) -> Any:
+    return dot_i8_i8(low, load_b8x32(x)) + dot_i8_i8(high, load_b8x32(x + 32))
+
+
+def make_dot(layout: BlockLayout) -> Any:
+    """``dot(w, x, width)``: one weight row at ``w`` times one row of activations at ``x``.
+
+    Small blocks go in fours (see :mod:`.blocks32` and the paired order of :mod:`.activations`): the factors of all
+    four are multiplied at once, and the integer sums of two blocks share a vector, one in each half.
+    """
+    blocks = make_blocks(layout)
+    if not layout.paired:
+
+        @inline
+        def dot(w: Any, x: Any, width: Any) -> Any:
+            return blocks(w, x, width, 0)
+
+        return dot
+
+    block_bytes, four_factors, two_blocks = layout.block_bytes, layout.four_factors, layout.two_blocks
+    pair = _signed_pair if layout.signed else _unsigned_pair
+
+    @part
+    def dot_in_fours(w: Any, x: Any, width: Any) -> Any:
+        fours = width // 128
+        total, minima = splat(np.float32(0)), splat(np.float32(0))
+        for f in range(fours):
+            p, q = w + 4 * block_bytes * f, x + 128 * f
+            # Lanes: scale, minimum of a, b, c, d, times scale, sum of the activations' blocks.
+            factors = four_factors(p) * load_f32x8(x + width + 32 * f)
+            a0c0, a1c1 = two_blocks(p, 2 * block_bytes)
+            b0d0, b1d1 = two_blocks(p + block_bytes, 2 * block_bytes)
+            total += to_float(pair(a0c0, a1c1, q)) * first_of_halves(factors)
+            total += to_float(pair(b0d0, b1d1, q + 64)) * third_of_halves(factors)
+            minima += factors
+        result = lane_sum(total) + odd_lane_sum(minima)
+        if 128 * fours < width:
+            result += blocks(w, x, width, 4 * fours)
+        return result
+
+    return dot_in_fours
 
 
 def make_unpack(layout: BlockLayout) -> Any:
@@ -107,7 +167,7 @@ def make_unpack(layout: BlockLayout) -> Any:
     groups = block // group
     minimum = scale if signed else layout.minimum  # a signed type's minima are not read
 
-    @inline
+    @part
     def unpack(w: Any, width: Any, tile: Any, row: Any) -> None:
         scales = tile + 8 * width
         minima = scales + 32 * (width // group)
@@ -139,50 +199,53 @@ def _signed_products(w: Any, x: Any) -> Any:
 
 def make_tile(layout: BlockLayout) -> Any:
     """``tile(tile, width, x0, x1, x2, x3)``: eight unpacked rows times four rows of activations."""
-    group, run, signed = layout.group, layout.run, layout.signed
-    runs, groups_in_32 = group // 4 // run, 32 // group
-    sums_offset = 8 if group == 32 else 4  # where in a row of activations the sums start: width + width / this
+    group, run, signed, paired = layout.group, layout.run, layout.signed, 1 if layout.paired else 0
+    runs, groups = group // 4 // run, 32 // group
     products = _signed_products if signed else _unsigned_products
     with_minima = 0 if signed else 1
 
-    @inline
+    @part
     def tile(tile: Any, width: Any, x0: Any, x1: Any, x2: Any, x3: Any) -> Any:
         scales = tile + 8 * width
         minima = scales + 32 * (width // group)
-        sums = width + width // sums_offset
+        sums = width if groups == 1 else width + width // 4  # behind a block's scale, or one for each half
         y0 = y1 = y2 = y3 = splat(np.float32(0))
-        for g in range(width // group):
-            i0 = i1 = i2 = i3 = zeros_i32()
-            for r in range(runs):
-                a0 = a1 = a2 = a3 = zeros_i16()
-                for q in range(run):
-                    four = (g * runs + r) * run + q
-                    w = load_b8x32(tile + 32 * four)
-                    a0 += products(w, load_four_bytes_everywhere(x0 + 4 * four))
-                    a1 += products(w, load_four_bytes_everywhere(x1 + 4 * four))
-                    a2 += products(w, load_four_bytes_everywhere(x2 + 4 * four))
-                    a3 += products(w, load_four_bytes_everywhere(x3 + 4 * four))
-                i0 += pair_sums(a0)
-                i1 += pair_sums(a1)
-                i2 += pair_sums(a2)
-                i3 += pair_sums(a3)
-            scale, x_scale = load_f32x8(scales + 32 * g), width + 4 * (g // groups_in_32)
-            y0 += to_float(i0) * (scale * splat(load_f32(x0 + x_scale)))
-            y1 += to_float(i1) * (scale * splat(load_f32(x1 + x_scale)))
-            y2 += to_float(i2) * (scale * splat(load_f32(x2 + x_scale)))
-            y3 += to_float(i3) * (scale * splat(load_f32(x3 + x_scale)))
-            if with_minima:
-                minimum = load_f32x8(minima + 32 * g)
-                y0 += minimum * splat(load_f32(x0 + sums + 4 * g))
-                y1 += minimum * splat(load_f32(x1 + sums + 4 * g))
-                y2 += minimum * splat(load_f32(x2 + sums + 4 * g))
-                y3 += minimum * splat(load_f32(x3 + sums + 4 * g))
+        for b in range(width // 32):
+            place, distance = block_place(b, width // 32, paired)
+            for g in range(groups):
+                i0 = i1 = i2 = i3 = zeros_i32()
+                for r in range(runs):
+                    a0 = a1 = a2 = a3 = zeros_i16()
+                    for q in range(run):
+                        four = (g * runs + r) * run + q
+                        at = place + (four >> 2) * distance + 4 * (four & 3)
+                        w = load_b8x32(tile + 256 * b + 32 * four)
+                        a0 += products(w, load_four_bytes_everywhere(x0 + at))
+                        a1 += products(w, load_four_bytes_everywhere(x1 + at))
+                        a2 += products(w, load_four_bytes_everywhere(x2 + at))
+                        a3 += products(w, load_four_bytes_everywhere(x3 + at))
+                    i0 += pair_sums(a0)
+                    i1 += pair_sums(a1)
+                    i2 += pair_sums(a2)
+                    i3 += pair_sums(a3)
+                scale, x_scale = load_f32x8(scales + 32 * (b * groups + g)), width + 8 * b
+                y0 += to_float(i0) * (scale * splat(load_f32(x0 + x_scale)))
+                y1 += to_float(i1) * (scale * splat(load_f32(x1 + x_scale)))
+                y2 += to_float(i2) * (scale * splat(load_f32(x2 + x_scale)))
+                y3 += to_float(i3) * (scale * splat(load_f32(x3 + x_scale)))
+                if with_minima:
+                    minimum = load_f32x8(minima + 32 * (b * groups + g))
+                    x_sum = sums + 8 * b + (4 if groups == 1 else 4 * g)
+                    y0 += minimum * splat(load_f32(x0 + x_sum))
+                    y1 += minimum * splat(load_f32(x1 + x_sum))
+                    y2 += minimum * splat(load_f32(x2 + x_sum))
+                    y3 += minimum * splat(load_f32(x3 + x_sum))
         return y0, y1, y2, y3
 
     return tile
 
 
-@inline
+@part
 def finish(value: Any, args: Any, token: Any, row: Any) -> None:
     """Add bias and residual where there are any, and store one result."""
     residual, bias = load_i64(args + 72), load_i64(args + 88)
@@ -193,7 +256,7 @@ def finish(value: Any, args: Any, token: Any, row: Any) -> None:
     store_f32(load_i64(args + 56) + token * load_i64(args + 64) + 4 * row, value)
 
 
-@inline
+@part
 def finish_eight(value: Any, args: Any, token: Any, row: Any, count: Any, spare: Any) -> None:
     """The same for up to eight neighbours; ``spare`` is room for eight floats."""
     if count < 8:
@@ -220,7 +283,7 @@ def make_product(name: str) -> Kernel:
     dot, unpack, multiply = make_dot(layout), make_unpack(layout), make_tile(layout)
     spare_from = 8 + 64 // layout.group  # what lies before it: values, scales and minima, in widths
 
-    @inline
+    @part
     def by_rows(args: Any, first: Any, last: Any, count: Any) -> None:
         x, stride, width = load_i64(args + 8), load_i64(args + 16), load_i64(args + 24)
         weights, row_bytes = load_i64(args + 32), load_i64(args + 40)
@@ -228,7 +291,7 @@ def make_product(name: str) -> Kernel:
             for token in range(count):
                 finish(dot(weights + row * row_bytes, x + token * stride, width), args, token, row)
 
-    @inline
+    @part
     def by_tiles(args: Any, first: Any, last: Any, count: Any, tile: Any) -> None:
         x, stride, width = load_i64(args + 8), load_i64(args + 16), load_i64(args + 24)
         weights, row_bytes = load_i64(args + 32), load_i64(args + 40)

@@ -1,0 +1,1 @@
+"""Absmax, a quantization plugin of mistralrs."""

@@ -1,0 +1,1 @@
+"""Tiny, a plugin of mistralrs."""

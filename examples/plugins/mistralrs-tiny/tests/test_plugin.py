@@ -1,0 +1,5 @@
+from mistralrs.testing.conformance import ArchitectureConformance
+
+
+class TestTiny(ArchitectureConformance):
+    plugin = "architecture/tiny"

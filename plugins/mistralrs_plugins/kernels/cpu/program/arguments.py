@@ -1,0 +1,120 @@
+"""The pieces a program is written in before it has addresses: values, arguments, calls, stages."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+
+class Number(IntEnum):
+    """The step's own numbers, by their place in its list. Kernels' chunks may be proportional to the first four."""
+
+    TOKENS = 0
+    ROWS = 1
+    ITEMS = 2
+    MERGES = 3
+    IDS = 4
+    POSITIONS = 5
+    WANTED = 6
+    SLOTS = 7
+    BLOCKS = 8
+    BLOCKS_WIDTH = 9
+    CONTEXT = 10
+    QUERY_START = 11
+    SEQUENCES = 12
+    ITEM_LIST = 13
+    MERGE_LIST = 14
+    PARTIALS = 15
+    LOGITS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class AddressOf:
+    """The address of one of the step's numbers: for what differs from step to step."""
+
+    number: Number
+
+
+@dataclass(eq=False, slots=True)
+class Buffer:
+    """Scratch memory for one intermediate value: ``row_bytes`` for each token of a step.
+
+    ``first`` and ``last`` are the stages that use it; ``offset`` is its place, in bytes for each token.
+    """
+
+    row_bytes: int
+    first: int = -1
+    last: int = -1
+    offset: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A column of a buffer: ``width`` floats from byte ``offset`` on in every row."""
+
+    buffer: Buffer
+    width: int
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Scratch:
+    """Memory that every thread has for itself. As an argument: its address; the next argument is its size."""
+
+    size: int
+
+
+Argument = int | float | AddressOf | Place | Scratch
+"""What a kernel is given: a number, a float, or something that becomes an address."""
+
+
+@dataclass(slots=True)
+class Call:
+    """One kernel with its arguments. Chunks: ``fixed``, and so many for each token, row, item and merge."""
+
+    kernel: str
+    arguments: Sequence[Argument]
+    fixed: int = 0
+    per: dict[Number, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Stage:
+    """Calls that may run at the same time."""
+
+    calls: list[Call] = field(default_factory=list)
+
+
+def float_word(value: float) -> int:
+    """A float's bits, as a kernel reads them from an argument."""
+    return int.from_bytes(struct.pack("<f", value), "little")
+
+
+def plan_buffers(stages: Sequence[Stage], align: int = 64) -> int:
+    """Give every buffer its place; buffers whose stages do not overlap may share memory. Bytes for each token."""
+    for index, stage in enumerate(stages):
+        for call in stage.calls:
+            for argument in call.arguments:
+                if isinstance(argument, Place):
+                    buffer = argument.buffer
+                    buffer.first = index if buffer.first < 0 else buffer.first
+                    buffer.last = index
+    found = {id(a.buffer): a.buffer for s in stages for c in s.calls for a in c.arguments if isinstance(a, Place)}
+    placed: list[Buffer] = []
+    for buffer in sorted(found.values(), key=lambda buffer: (buffer.first, -buffer.row_bytes)):
+        alive = sorted((b for b in placed if b.last >= buffer.first), key=lambda b: b.offset)
+        buffer.offset = _first_gap(alive, buffer.row_bytes, align)
+        placed.append(buffer)
+    return max((b.offset + -(-b.row_bytes // align) * align for b in placed), default=0)
+
+
+def _first_gap(alive: Sequence[Buffer], size: int, align: int) -> int:
+    """The lowest offset at which ``size`` bytes do not touch any of ``alive``, which are ordered by offset."""
+    at = 0
+    for other in alive:
+        if at + size <= other.offset:
+            break
+        at = max(at, -(-(other.offset + other.row_bytes) // align) * align)
+    return at

@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+import site
+import venv
+from pathlib import Path
+
+import pytest
+from ecosystem import REPOSITORY, Environment, build_wheel
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    root = tmp_path_factory.mktemp("environment")
+    venv.create(root / "env", with_pip=True)
+    made = Environment(root / "env")
+    packages = Path(made.run(made.python, "-c", "import site; print(site.getsitepackages()[0])").strip())
+    # After the environment's own packages; .pth files found through this one, editable installs, are not followed.
+    (packages / "borrowed.pth").write_text("\n".join(site.getsitepackages()) + "\n")
+    wheels = tmp_path_factory.mktemp("wheels")
+    made.install(build_wheel(REPOSITORY, wheels))
+    return made
