@@ -56,8 +56,9 @@ def prepare(host: PluginHost, selection: ModelSelection, progress: Progress) -> 
 
 
 def _import_torch() -> None:
-    # If it fails it fails again, in front of the user, where it is needed.
-    with suppress(ImportError):
+    # If it fails it fails again, in front of the user, where it is needed; and when the process ends meanwhile, the
+    # interpreter is taken apart under the import's feet.
+    with suppress(Exception):
         importlib.import_module("torch")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import torch
 from torch import Tensor, nn
 
@@ -17,6 +19,17 @@ class Rope(nn.Module):
         self.angles = angles
         self.head_dim = head_dim
         self.style: RopeStyle = style
+
+        self._elsewhere: dict[torch.device, Rope] = {}
+
+    def on(self, device: torch.device) -> Rope:
+        """The same on ``device``, shared by all who ask for it there."""
+        held = [buffer.device for buffer in self.buffers()]
+        if all(each == device for each in held):
+            return self
+        if device not in self._elsewhere:
+            self._elsewhere[device] = Rope(deepcopy(self.angles).to(device), self.head_dim, self.style)
+        return self._elsewhere[device]
 
     def forward(self, x: Tensor, step: Step) -> Tensor:
         """Rotate every head of ``x`` ``[tokens, heads * head_dim]``."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from torch import Tensor, nn
 
 from mistralrs.layers import Embedding, Linear, Rope
-from mistralrs.ops import Step
+from mistralrs.ops import Slot, Step
 
 
 class PreNormLayer(nn.Module):
@@ -56,11 +56,16 @@ class CausalLm(nn.Module):
         head: Linear,
         *,
         logit_softcap: float | None = None,
+        home: Slot | None = None,
+        slots: Sequence[Slot | None] = (),
     ) -> None:
+        """``home`` is where everything but the layers is, ``slots`` are the layers' places under a device plan."""
         super().__init__()
         self.embed, self.layers = embed, nn.ModuleList(layers)
         self.norm, self.head = norm, head
         self.logit_softcap = logit_softcap
+        self.home = home
+        self.slots = tuple(slots) or (home,) * len(self.layers)
 
     def length_class(self, limit: int) -> tuple[int, ...]:
         """Which positional angles a sequence gets that may reach ``limit`` tokens, prompt and answer together.
@@ -72,8 +77,16 @@ class CausalLm(nn.Module):
 
     def forward(self, step: Step) -> Tensor:
         """Logits in float32 of the token rows ``step.rows``: ``[rows, vocab]``."""
-        x = self.embed(step.ids, step)
-        for layer in self.layers:
-            x = layer(x, step)
+        x = self._decode(self.embed(step.ids, step), step)
         logits = self.head.logits(self.norm(step.ops.rows(x, step.rows), step), step)
         return step.ops.softcap(logits, self.logit_softcap) if self.logit_softcap else logits
+
+    def _decode(self, x: Tensor, step: Step) -> Tensor:
+        """Through the layers; where the slot changes, the hidden states move once."""
+        here, at = step, self.home
+        for layer, slot in zip(self.layers, self.slots, strict=True):
+            if slot is not None and slot != at:
+                x, at = step.ops.transfer(x, slot), slot
+                here = step if slot == self.home else step.at(slot)
+            x = layer(x, here)
+        return x if self.home is None or at == self.home else step.ops.transfer(x, self.home)

@@ -35,11 +35,20 @@ class DecoderRecipe:
         body = wb.pp("model")
         ropes = rope_per_layer(cfg, body)
         embed = body.embedding("embed_tokens", cfg.vocab_size, cfg.hidden_size, scale=self.embed_scale(cfg))
-        layers = [self._layer(cfg, each, i, ropes[i]) for i, each in body.pp("layers").each(cfg.num_hidden_layers)]
+        each = dict(body.pp("layers").each(cfg.num_hidden_layers))
+        layers = [self._layer(cfg, at, i, ropes[i].on(at.device)) for i, at in each.items()]
         norm = self.norm(cfg, body, "norm", cfg.hidden_size)
         tied = cfg.tie_word_embeddings
         head: Any = wb.head(embed) if tied else wb.linear("lm_head", cfg.hidden_size, cfg.vocab_size)
-        return CausalLm(embed, layers, norm, head, logit_softcap=cfg.final_logit_softcapping)
+        return CausalLm(
+            embed,
+            layers,
+            norm,
+            head,
+            logit_softcap=cfg.final_logit_softcapping,
+            home=wb.slot,
+            slots=[at.slot for at in each.values()],
+        )
 
     def _layer(self, cfg: Any, wb: WeightBuilder, index: int, rope: nn.Module) -> nn.Module:
         def norm(name: str) -> nn.Module:

@@ -4,6 +4,7 @@ from mistralrs.ops.meta import AttentionMeta, LayerCache
 from mistralrs.ops.ops import Ops
 from mistralrs.ops.program import Program
 from mistralrs.ops.recorder import Recording, RecordingRefused, record
+from mistralrs.ops.slot import Slot
 from mistralrs.ops.spec import AttentionSpec, CacheSpec, PagedSpec
 from mistralrs.ops.step import Rotary, Step, StepContext
 from mistralrs.ops.table import Backend, OpTable
@@ -22,6 +23,7 @@ __all__ = [
     "Recording",
     "RecordingRefused",
     "Rotary",
+    "Slot",
     "Step",
     "StepContext",
     "Weight",

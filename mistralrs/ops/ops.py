@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from mistralrs.ops.meta import AttentionMeta, LayerCache
+from mistralrs.ops.slot import Slot
 from mistralrs.ops.spec import AttentionSpec
 from mistralrs.ops.table import OpTable
 from mistralrs.ops.weight import Weight
@@ -83,6 +84,14 @@ class Ops:
     def add(self, x: Tensor, y: Tensor) -> Tensor:
         """``x + y``: the residual connection."""
         return self.run("add", "", x, y)  # type: ignore[no-any-return]
+
+    def transfer(self, x: Tensor, slot: Slot) -> Tensor:
+        """Hidden states ``[tokens, width]`` on their way to the next layer's slot."""
+        return self.run("transfer", "", x, slot)  # type: ignore[no-any-return]
+
+    def transfer_step(self, positions: Tensor, meta: AttentionMeta, slot: Slot) -> tuple[Tensor, AttentionMeta]:
+        """What every layer of another slot needs to know about a step."""
+        return self.run("transfer_step", "", positions, meta, slot)  # type: ignore[no-any-return]
 
     def split(self, x: Tensor, sizes: Sequence[int]) -> tuple[Tensor, ...]:
         """Cut the width of ``x`` into pieces of ``sizes``."""

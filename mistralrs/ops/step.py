@@ -9,6 +9,7 @@ from torch import Tensor
 
 from mistralrs.ops.meta import AttentionMeta, LayerCache
 from mistralrs.ops.ops import Ops
+from mistralrs.ops.slot import Slot
 from mistralrs.ops.spec import AttentionSpec
 
 
@@ -43,6 +44,9 @@ class Step(Protocol):
     def rotation(self, angles: Rotary) -> tuple[Tensor, Tensor]:
         """Cosine and sine ``[tokens, rotary / 2]`` of this step's positions."""
 
+    def at(self, slot: Slot) -> Step:
+        """This step as layers of another slot get it."""
+
 
 class StepContext:
     """The engine's :class:`Step`: tokens, the ragged batch's place in the paged cache, and the ops to run."""
@@ -64,6 +68,7 @@ class StepContext:
         self.meta = meta
         self.caches = caches
         self._rotations: dict[int, tuple[Tensor, Tensor]] = {}
+        self._elsewhere: dict[Slot, StepContext] = {}
 
     def attend(self, cache: int, q: Tensor, k: Tensor, v: Tensor, spec: AttentionSpec) -> Tensor:
         """See :meth:`Step.attend`."""
@@ -77,4 +82,15 @@ class StepContext:
         if found is None:
             found = angles(self.ops, self.positions, self.meta)
             self._rotations[id(angles)] = found
+        return found
+
+    def at(self, slot: Slot) -> StepContext:
+        """See :meth:`Step.at`; made once per step and slot."""
+        found = self._elsewhere.get(slot)
+        if found is None:
+            positions, meta = self.ops.transfer_step(self.positions, self.meta, slot)
+            found = StepContext(
+                ops=self.ops, ids=self.ids, positions=positions, rows=self.rows, meta=meta, caches=self.caches
+            )
+            self._elsewhere[slot] = found
         return found

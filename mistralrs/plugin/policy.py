@@ -1,9 +1,9 @@
 """Which plugins may load and who wins a key: the registry.toml files, the environment and the flags, in layers.
 
 registry.toml is policy, not inventory: what exists is known from installed entry points. Later layers win: the shipped
-file, the user's, the one named by ``MISTRALRS_REGISTRY`` or ``--registry``, the environment, ``--no-plugin``. Tables
-merge key by key, lists replace; what the environment and the flags switch off comes on top. Nothing is ever read from
-the working directory unasked.
+file, the user's, the one named by ``MISTRALRS_REGISTRY`` or ``--registry``, a configuration file's, the environment,
+``--no-plugin``. Tables merge key by key, lists replace; what the environment and the flags switch off comes on top.
+Nothing is ever read from the working directory unasked.
 """
 
 from __future__ import annotations
@@ -70,8 +70,14 @@ def user_registry() -> Path:
     return Path(base, "mistralrs", "registry.toml")
 
 
-def load_policy(registry: Path | None = None, no_plugins: Sequence[str] = ()) -> Policy:
+def load_policy(
+    registry: Path | None = None,
+    no_plugins: Sequence[str] = (),
+    extra: tuple[RegistryFile, str] | None = None,
+) -> Policy:
     """Merge all layers. ``registry`` is ``--registry``, ``no_plugins`` the values of ``--no-plugin``.
+
+    ``extra`` are the decisions of a configuration file, with its name: above the registries, below the environment.
 
     Raises :class:`UsageError` naming the layer for a file that is missing or wrong, and for an attempt to disable an
     essential plugin.
@@ -83,6 +89,8 @@ def load_policy(registry: Path | None = None, no_plugins: Sequence[str] = ()) ->
     named = registry or _path(os.environ.get(ENV_REGISTRY))
     if named is not None:
         merge.file(read_registry(named), str(named))
+    if extra is not None:
+        merge.file(*extra)
     if (only := os.environ.get(ENV_ONLY)) is not None:
         merge.only(_words(only), ENV_ONLY)
     merge.disable(_words(os.environ.get(ENV_DISABLE, "")), ENV_DISABLE)

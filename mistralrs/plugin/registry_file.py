@@ -46,7 +46,11 @@ class RegistryFile:
 
 def read_registry(path: Path) -> RegistryFile:
     """Read and check ``path``. Raises :class:`UsageError` naming the file, the table and the key that is wrong."""
-    data = _parse(path)
+    return parse_registry(_parse(path), path)
+
+
+def parse_registry(data: Mapping[str, Any], path: Path) -> RegistryFile:
+    """Check the tables of a registry. ``path`` is the file they are from, which messages name."""
     check = _Checker(path)
     check.keys("", data, _TABLES)
     version = data.get("version", VERSION)

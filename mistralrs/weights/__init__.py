@@ -3,6 +3,7 @@
 from mistralrs.weights.builder import Request, WeightBuilder
 from mistralrs.weights.quant import Dense, QuantMethod
 from mistralrs.weights.source import CheckpointSource, DictSource, MetaSource, TensorSource
+from mistralrs.weights.trace import Sizes, measure
 
 __all__ = [
     "CheckpointSource",
@@ -11,6 +12,8 @@ __all__ = [
     "MetaSource",
     "QuantMethod",
     "Request",
+    "Sizes",
     "TensorSource",
     "WeightBuilder",
+    "measure",
 ]

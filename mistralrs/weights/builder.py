@@ -9,20 +9,24 @@ import torch
 from torch import Tensor, nn
 
 from mistralrs.layers import Embedding, Linear, RmsNorm
-from mistralrs.ops import CacheSpec, Weight
+from mistralrs.ops import CacheSpec, Slot, Weight
 from mistralrs.weights.quant import Dense, QuantMethod
 from mistralrs.weights.source import TensorSource
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One tensor a model asked for. ``layer`` is its index, None outside the layers; ``nbytes`` as it is stored."""
+    """One tensor a model asked for. ``layer`` is its index, None outside the layers; ``nbytes`` as it is stored.
+
+    ``slot`` is where it went, None without a device plan.
+    """
 
     name: str
     shape: tuple[int, ...]
     layer: int | None
     role: str
     nbytes: int
+    slot: Slot | None = None
 
 
 def _as_stored(weight: Weight) -> Weight:
@@ -38,8 +42,9 @@ class WeightBuilder:
     """Where a model is being built from. Immutable: stepping in gives a new cursor, the old one stays where it is.
 
     ``dtype`` is the compute type of small tensors; ``quant`` says per path how a projection is made; ``prepare`` lets
-    the kernels choose their form of a weight; ``place`` gives each layer's device. ``log`` and ``caches`` are shared
-    by all cursors of one build: what was asked for, and what the layers keep between steps.
+    the kernels choose their form of a weight. With a device plan, ``slot`` is where this cursor's tensors go, onto its
+    ``device``, and ``place`` gives each layer's. Shared by all cursors of one build: ``log``, what was asked for, and
+    ``caches``, what the layers keep between steps, with ``cache_layers`` and ``cache_slots`` to say whose they are.
     """
 
     source: TensorSource
@@ -47,11 +52,14 @@ class WeightBuilder:
     device: torch.device = torch.device("cpu")
     quant: Callable[[str], QuantMethod] = _dense
     prepare: Callable[[Weight], Weight] = _as_stored
-    place: Callable[[int], torch.device] | None = None
+    place: Callable[[int], Slot] | None = None
+    slot: Slot | None = None
     path: tuple[str, ...] = ()
     layer: int | None = None
     log: list[Request] = field(default_factory=list)
     caches: list[CacheSpec] = field(default_factory=list)
+    cache_layers: list[int | None] = field(default_factory=list)
+    cache_slots: list[Slot | None] = field(default_factory=list)
 
     @property
     def prefix(self) -> str:
@@ -63,10 +71,10 @@ class WeightBuilder:
         return replace(self, path=(*self.path, *(str(part) for part in parts)))
 
     def each(self, count: int) -> Iterator[tuple[int, WeightBuilder]]:
-        """Step into the layers ``0 .. count - 1``, each on its own device."""
+        """Step into the layers ``0 .. count - 1``, each in its own slot."""
         for i in range(count):
-            device = self.place(i) if self.place else self.device
-            yield i, replace(self.pp(i), layer=i, device=device)
+            slot = self.place(i) if self.place else self.slot
+            yield i, replace(self.pp(i), layer=i, slot=slot, device=slot.device if slot else self.device)
 
     def has(self, name: str) -> bool:
         """Whether the checkpoint holds ``name`` under this cursor."""
@@ -76,7 +84,7 @@ class WeightBuilder:
         """The tensor in its stored layout, on this cursor's device. Raises ModelFormatError with the full name."""
         full = self._full(name)
         found = self.source.get(full, shape)
-        self.log.append(Request(full, shape, self.layer, role, found.nbytes))
+        self.log.append(Request(full, shape, self.layer, role, found.nbytes, self.slot))
         return found.to(self.device)
 
     def tensor(self, name: str, shape: tuple[int, ...], *, role: str = "other") -> Tensor:
@@ -104,6 +112,8 @@ class WeightBuilder:
     def cache(self, spec: CacheSpec) -> int:
         """Declare what a layer keeps between steps; the handle is what its ``step.attend`` takes."""
         self.caches.append(spec)
+        self.cache_layers.append(self.layer)
+        self.cache_slots.append(self.slot)
         return len(self.caches) - 1
 
     def _full(self, name: str) -> str:

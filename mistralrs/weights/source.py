@@ -98,19 +98,21 @@ class DictSource:
 class MetaSource:
     """Tensors without memory, of whatever shape is asked: builds a model's shape without its weights.
 
-    ``present`` limits what exists (a checkpoint's names), so that optional tensors are built as they would be.
+    ``present`` are a checkpoint's tensors by their names in the file, so that optional ones are built as they would
+    be and bytes are counted as stored; without it, optional tensors are absent and all others are float32.
     """
 
-    def __init__(self, present: Mapping[str, Layout] | None = None) -> None:
-        self.present = present
+    def __init__(self, present: Mapping[str, Layout] | None = None, rename: Callable[[str], str] = same_name) -> None:
+        self.present = present or {}
+        self.rename = rename
 
     def has(self, name: str) -> bool:
         """Whether the tensor would exist."""
-        return self.present is None or name in self.present
+        return self.rename(name) in self.present
 
     def get(self, name: str, shape: tuple[int, ...]) -> Weight:
         """A meta tensor of the stored layout (float32 when unknown)."""
-        layout = (self.present or {}).get(name, F32)
+        layout = self.present.get(self.rename(name), F32)
         if layout.dtype is not None:
             return Weight(torch.empty(shape, dtype=getattr(torch, layout.dtype), device="meta"), layout, shape)
         size = (*shape[:-1], layout.row_bytes(shape[-1]))

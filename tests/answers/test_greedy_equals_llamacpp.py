@@ -1,4 +1,9 @@
-"""Greedy answers of the real model equal llama.cpp's on the same file, up to near ties."""
+"""Greedy answers of the real model equal llama.cpp's on the same file, up to near ties.
+
+The file holds SmolLM2's weights as float32, so that both engines compute the same thing. On the Q4_1 file itself
+llama.cpp rounds activations to 8 bits and attention to half precision: its own logits are then off by up to a quarter
+from those of the decoded weights, on this small model enough to change one answer in two.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +12,7 @@ from typing import Any
 
 import pytest
 import xllamacpp
+from float_copy import write_float_copy
 from model import answer, load_engine, render
 
 QUESTIONS = (
@@ -32,7 +38,7 @@ QUESTIONS = (
     "Suggest a name for a coffee shop.",
 )
 LENGTH = 64
-NEAR_TIE = 0.05
+NEAR_TIE = 1e-3
 MAY_DIFFER = 3
 
 
@@ -45,6 +51,8 @@ class LlamaCpp:
         params.n_ctx = 2048
         params.n_parallel = 1
         params.verbosity = -1
+        params.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
+        params.cache_type_k = params.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
         self._server = xllamacpp.Server(params)
 
     def complete(self, prompt: list[int]) -> list[dict[str, Any]]:
@@ -66,11 +74,13 @@ def tie(ours: list[int], theirs: list[dict[str, Any]]) -> float | None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_greedy_answers_equal_llamacpp(smollm2_gguf: Path) -> None:
-    engine, tokenizer, template = load_engine(smollm2_gguf)
+def test_greedy_answers_equal_llamacpp(smollm2_gguf: Path, tmp_path: Path) -> None:
+    file = tmp_path / "smollm2-f32.gguf"
+    write_float_copy(smollm2_gguf, file)
+    engine, tokenizer, template = load_engine(file)
     prompts = [render(tokenizer, template, question) for question in QUESTIONS]
     ours = answer(engine, prompts, max_tokens=LENGTH)
-    peer = LlamaCpp(smollm2_gguf)
+    peer = LlamaCpp(file)
     ties = {}
     for question, prompt, mine in zip(QUESTIONS, prompts, ours, strict=True):
         gap = tie(mine, peer.complete(prompt))
@@ -78,3 +88,4 @@ def test_greedy_answers_equal_llamacpp(smollm2_gguf: Path) -> None:
             ties[question] = gap
     assert all(gap <= NEAR_TIE for gap in ties.values()), ties
     assert len(ties) <= MAY_DIFFER, ties
+    file.unlink()  # half a gigabyte

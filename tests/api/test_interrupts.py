@@ -12,11 +12,12 @@ from mistralrs.api.interrupts import HeldInterrupts
 
 def test_an_interrupt_is_held_back_and_then_raised() -> None:
     handler = signal.getsignal(signal.SIGINT)
-    reached = False
-    with pytest.raises(KeyboardInterrupt), HeldInterrupts() as interrupts:
-        signal.raise_signal(signal.SIGINT)
-        reached = interrupts.pending
-    assert reached
+    interrupts = HeldInterrupts()
+    interrupts.__enter__()
+    signal.raise_signal(signal.SIGINT)
+    assert interrupts.pending
+    with pytest.raises(KeyboardInterrupt):
+        interrupts.__exit__(None, None, None)
     assert signal.getsignal(signal.SIGINT) is handler
 
 

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
+from mistralrs.checkpoint import ModelFiles
 from mistralrs.loading.chat import ChatTemplate
+from mistralrs_plugins.formats.gguf.checkpoint import open_gguf
 from tests.chat.conversations import CONVERSATIONS, TEMPLATES, TOOLS
 
 TOKENS = {"bos_token": "<s>", "eos_token": "</s>"}
@@ -62,7 +64,8 @@ def test_string_arguments_become_objects(reference: Reference) -> None:
 
 
 def gguf_template(path: Path) -> str:
-    from gguf import GGUFReader
-
-    field = GGUFReader(path).fields["tokenizer.chat_template"]
-    return str(field.contents())
+    files = ModelFiles(id="smollm2", source="file", root=path.parent, weights=(path,))
+    checkpoint = open_gguf(files)
+    template = checkpoint.chat_templates()["default"]
+    checkpoint.close()
+    return template

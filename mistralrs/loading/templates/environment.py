@@ -27,7 +27,7 @@ class TemplateRaised(TemplateError):
 class GenerationTag(Extension):
     """Accepts ``{% generation %}`` blocks, which mark the assistant's words for training, and renders their body."""
 
-    tags = frozenset({"generation"})
+    tags = {"generation"}  # noqa: RUF012 (the base class declares it so)
 
     def parse(self, parser: Parser) -> nodes.Node:
         """The block's statements, in a scope of their own."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from itertools import zip_longest
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand
@@ -13,6 +13,10 @@ from typer.core import TyperCommand
 from mistralrs.cli.console import ProgressBar
 from mistralrs.cli.options import Sections, model_options
 from mistralrs.errors import UsageError
+
+if TYPE_CHECKING:
+    from mistralrs.cli.context import CliContext
+    from mistralrs_plugins.frontends.run.conversation import Settings
 
 SELECTORS = ("auto", "text")
 OTHER_SELECTORS = ("multimodal", "diffusion", "speech", "embedding")
@@ -66,32 +70,25 @@ def run(
     prompt = read_prompt(text)
     if prompt is None and (as_json or not sys.stdout.isatty()):
         raise UsageError("there is nothing to answer", "give a prompt with -i TEXT or on standard input")
-    from mistralrs.api.engine import LocalEngine
-    from mistralrs_plugins.frontends.run.conversation import Conversation, Settings
+    from mistralrs_plugins.frontends.run.conversation import Settings
 
-    sampling: dict[str, Any] = {
-        "max_tokens": max_tokens,
-        "temperature": temperature,
-        "top_k": top_k,
-        "top_p": top_p,
-        "min_p": min_p,
-    }
+    sampling = {"max_tokens": max_tokens, "temperature": temperature, "top_k": top_k, "top_p": top_p, "min_p": min_p}
     settings = Settings.checked(
         sampling={name: value for name, value in sampling.items() if value is not None},
         thinking=_truth(thinking),
         reasoning_effort=reasoning_effort,
     )
+    _talk(ctx.obj, sections, settings, prompt, as_json=as_json)
+
+
+def _talk(context: CliContext, sections: Sections, settings: Settings, prompt: str | None, *, as_json: bool) -> None:
+    """Load the model; answer ``prompt`` with it, or chat when there is none."""
+    from mistralrs.api.engine import LocalEngine
+    from mistralrs_plugins.frontends.run.conversation import Conversation
+
     started = time.perf_counter()
     with ProgressBar() as progress:
-        engine = LocalEngine.open(
-            ctx.obj.host,
-            sections.model,
-            sections.runtime,
-            sections.paged,
-            progress=progress,
-            seed=ctx.obj.seed,
-            log=ctx.obj.log,
-        )
+        engine = LocalEngine.open(context.host, *sections, progress=progress, seed=context.seed, log=context.log)
     load_seconds = time.perf_counter() - started
     with engine:
         conversation = Conversation(engine, settings, engine.model.id)

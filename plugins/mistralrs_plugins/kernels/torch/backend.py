@@ -8,7 +8,7 @@ import torch
 from mistralrs.layouts import F32
 from mistralrs.ops import OpTable, Recording, Weight
 from mistralrs.ops.table import Kernel
-from mistralrs_plugins.kernels.torch import attention, elementwise, linear, rotary
+from mistralrs_plugins.kernels.torch import attention, elementwise, linear, rotary, transfer
 
 _PLAIN: dict[str, Kernel] = {
     "rms_norm": elementwise.rms_norm,
@@ -19,6 +19,8 @@ _PLAIN: dict[str, Kernel] = {
     "gated": elementwise.gated,
     "add": torch.add,
     "split": elementwise.split,
+    "transfer": transfer.transfer,
+    "transfer_step": transfer.transfer_step,
     "rows": elementwise.rows,
     "softcap": elementwise.softcap,
     "write_kv": attention.write_kv,

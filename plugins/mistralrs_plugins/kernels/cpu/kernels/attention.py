@@ -25,8 +25,6 @@ Kernel = Callable[[int, int, int], None]
 
 TILE = 32
 """Keys looked at together."""
-ROWS = 32
-"""Most query rows (tokens times heads of a group) of one item, unless one token alone has more heads."""
 ITEM_WORDS = 8
 _TRANSPOSE_FROM = 8  # query rows from which a transposed tile of keys pays
 _NOTHING = np.float32(-1e30)  # a maximum before any key was seen
@@ -308,10 +306,3 @@ def merge(args: int, chunk: int, thread: int) -> None:
             store_f32(target + 4 * i, load_f32(target + 4 * i) + share * load_f32(at + 4 * i))
     for i in range(v_dim):
         store_f32(target + 4 * i, load_f32(target + 4 * i) / total)
-
-
-def scratch_bytes(group: int, head_dim: int, v_dim: int) -> int:
-    """What :func:`make_attend` needs for each thread."""
-    rows = max(ROWS, group) + 1
-    width, v_width = -(-head_dim // 32) * 32, -(-v_dim // 32) * 32
-    return 4 * (rows * (width + v_width + TILE + 2) + TILE * (2 * width + v_width))

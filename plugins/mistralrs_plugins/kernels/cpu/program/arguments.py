@@ -28,6 +28,9 @@ class Number(IntEnum):
     MERGE_LIST = 14
     PARTIALS = 15
     LOGITS = 16
+    INPUT = 17
+    WEIGHT = 18
+    BIAS = 19
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +40,19 @@ class AddressOf:
     number: Number
 
 
+@dataclass(frozen=True, slots=True)
+class Current:
+    """One of the step's numbers itself, put into the arguments anew for each step."""
+
+    number: Number
+
+
 @dataclass(eq=False, slots=True)
 class Buffer:
     """Scratch memory for one intermediate value: ``row_bytes`` for each token of a step.
 
-    ``first`` and ``last`` are the stages that use it; ``offset`` is its place, in bytes for each token.
+    ``first`` and ``last`` are the stages that use it; ``offset`` is its place, in bytes for each token: the buffer starts
+    at offset times capacity, and its rows lie one after another.
     """
 
     row_bytes: int
@@ -66,7 +77,7 @@ class Scratch:
     size: int
 
 
-Argument = int | float | AddressOf | Place | Scratch
+Argument = int | float | AddressOf | Current | Place | Scratch
 """What a kernel is given: a number, a float, or something that becomes an address."""
 
 
@@ -85,6 +96,11 @@ class Stage:
     """Calls that may run at the same time."""
 
     calls: list[Call] = field(default_factory=list)
+
+
+def strided(place: Place) -> list[Argument]:
+    """A place as two arguments: its address and the distance between its rows."""
+    return [place, place.buffer.row_bytes]
 
 
 def float_word(value: float) -> int:

@@ -15,19 +15,33 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mistralrs.layouts import LAYOUTS
 from mistralrs.ops import Recording, Weight
 from mistralrs.ops.recorder import INPUTS
 from mistralrs.ops.recorder import Call as Operation
 from mistralrs.ops.recorder import Slot
 from mistralrs_plugins.kernels.cpu.program import attention
-from mistralrs_plugins.kernels.cpu.program.arguments import AddressOf, Argument, Buffer, Call, Number, Place, Stage
+from mistralrs_plugins.kernels.cpu.program.arguments import (
+    AddressOf,
+    Argument,
+    Buffer,
+    Call,
+    Current,
+    Number,
+    Place,
+    Stage,
+    strided,
+)
+from mistralrs_plugins.kernels.cpu.program.products import (
+    eight_bit_room,
+    is_dense,
+    is_paired,
+    product_call,
+    quantize_call,
+)
 from mistralrs_plugins.kernels.cpu.program.weights import NotCompiled, Table, float_vector, table_of
 
 SLICE = 512
 """Elements in a chunk of an element-wise kernel; the kernels' own SLICE."""
-_CHUNK_BYTES = 64 * 1024
-"""Weights in one chunk of a product. Shorter runs break the processor's prefetching; longer ones leave threads idle."""
 _ACTIVATIONS = ("silu", "gelu_pytorch_tanh")
 
 
@@ -44,7 +58,8 @@ class Lowering:
         self.fused: set[int] = set()
         self.rows_of: dict[int, Number] = {}
         self.vocab = 0
-        self.attention: attention.Needs | None = None
+        self.attention = attention.Needs()
+        self.written: dict[int, Place] = {}  # by cache: stands for what was appended to it
         self.users: dict[int, list[int]] = defaultdict(list)
         for index, call in enumerate(recording.calls):
             for arg in call.args:
@@ -96,9 +111,8 @@ class Lowering:
         key = (slot.index, paired)
         if key not in self.quantized:
             source = self.place(slot)
-            target = self.quantized[key] = _eight_bit_room(source.width)
-            arguments = [*_strided(source), source.width, *_strided(target), int(paired)]
-            call = Call("activations:quantize", arguments, per={self.rows(slot): 1})
+            target = self.quantized[key] = eight_bit_room(source.width)
+            call = quantize_call(strided(source), source.width, self.rows(slot), target, paired)
             self.emit(call, [source], [target])
         return self.quantized[key]
 
@@ -107,8 +121,8 @@ class Lowering:
         place = self.places[slot]
         for index in self.users[slot]:
             call = self.recording.calls[index]
-            if call.op in ("linear", "head") and not LAYOUTS[call.layout].dense and place.width % 32 == 0:
-                return _paired(call.layout)
+            if call.op in ("linear", "head") and not is_dense(call.layout) and place.width % 32 == 0:
+                return is_paired(call.layout)
         return None
 
     def with_eight_bit(self, slot: int, writes: list[Place]) -> list[Argument]:
@@ -116,9 +130,9 @@ class Lowering:
         paired = self.wanted_form(slot)
         if paired is None:
             return [0, 0, 0]
-        target = self.quantized[slot, paired] = _eight_bit_room(self.places[slot].width)
+        target = self.quantized[slot, paired] = eight_bit_room(self.places[slot].width)
         writes.append(target)
-        return [*_strided(target), int(paired)]
+        return [*strided(target), int(paired)]
 
     # Operations
 
@@ -131,7 +145,7 @@ class Lowering:
         target = self.new(call.results[0], table.width)
         arguments = [AddressOf(Number.IDS), table.address, table.row_bytes, table.rows, table.width, float(scale)]
         name = f"dense:make_embed:{call.layout}"
-        self.emit(Call(name, [*arguments, *_strided(target)], per={Number.TOKENS: 1}), [], [target])
+        self.emit(Call(name, [*arguments, *strided(target)], per={Number.TOKENS: 1}), [], [target])
 
     def _rotation(self, _index: int, call: Operation) -> None:
         positions, frequencies, factor = call.args
@@ -139,7 +153,7 @@ class Lowering:
         vector = self._vector(frequencies)
         cos, sin = (self.new(slot, len(vector)) for slot in call.results)
         arguments = [AddressOf(Number.POSITIONS), vector.data_ptr(), len(vector), float(factor)]
-        arguments += [*_strided(cos), *_strided(sin)]
+        arguments += [*strided(cos), *strided(sin)]
         self.emit(Call("rotary:rotation", arguments, per={Number.TOKENS: 1}), [], [cos, sin])
 
     def _rms_norm(self, _index: int, call: Operation) -> None:
@@ -151,8 +165,8 @@ class Lowering:
         groups, rest = divmod(source.width, len(vector))
         if rest:
             raise NotCompiled("a norm that is no divisor of its row")
-        arguments = [*_strided(source), groups, len(vector), vector.data_ptr(), float(eps), float(offset)]
-        arguments += [*_strided(target), *self.with_eight_bit(slot, writes)]
+        arguments = [*strided(source), groups, len(vector), vector.data_ptr(), float(eps), float(offset)]
+        arguments += [*strided(target), *self.with_eight_bit(slot, writes)]
         self.emit(Call("norm:rms_norm", arguments, per={rows: 1}), [source], writes)
 
     def _linear(self, index: int, call: Operation) -> None:
@@ -185,15 +199,117 @@ class Lowering:
         table, source, rows = self._table(weight), self.place(x), self.rows(x)
         if source.width != table.width:
             raise NotCompiled("a product of other sizes than its weight")
-        dense = LAYOUTS[call.layout].dense
-        given = source if dense else self.eight_bit(x, _paired(call.layout))
-        bias_address = 0 if bias is None else self._vector(bias).data_ptr()
-        each = max(8, _CHUNK_BYTES // table.row_bytes // 8 * 8)
-        output: list[Argument] = [AddressOf(Number.LOGITS), 4 * self.vocab] if target is None else _strided(target)
-        arguments: list[Argument] = [AddressOf(rows), *_strided(given), table.width]
-        arguments += [table.address, table.row_bytes, table.rows, *output]
-        arguments += [0, 0] if residual is None else _strided(residual)
-        arguments += [bias_address, each, *_scratch(0 if dense else 64 * table.width)]
-        kernel = f"{'dense' if dense else 'product'}:make_product:{call.layout}"
+        given = source if is_dense(call.layout) else self.eight_bit(x, is_paired(call.layout))
+        output = [Current(Number.LOGITS), 4 * self.vocab] if target is None else strided(target)
+        product = product_call(
+            call.layout,
+            table,
+            rows,
+            given,
+            output,
+            bias=0 if bias is None else self._vector(bias).data_ptr(),
+            residual=(0, 0) if residual is None else strided(residual),
+        )
         reads = [given] if residual is None else [given, residual]
-        self.emit(Call(kernel, arguments, fixed=-(-table.rows // each)), reads, [] if target is None else [target])
+        self.emit(product, reads, [] if target is None else [target])
+
+    def _rope(self, _index: int, call: Operation) -> None:
+        x, cos, sin, head_dim, style = call.args
+        source, cosines, sines = self.place(x), self.place(cos), self.place(sin)
+        pairs = cosines.width
+        if source.width % head_dim or 2 * pairs > head_dim or style not in ("halves", "adjacent"):
+            raise NotCompiled("a rotation of other sizes than its heads")
+        target = self.new(call.results[0], source.width, self.rows(x))
+        apart, step = (pairs, 1) if style == "halves" else (1, 2)
+        arguments = [*strided(source), source.width // head_dim, head_dim, *strided(cosines), *strided(sines)]
+        arguments += [pairs, apart, step, *strided(target)]
+        self.emit(Call("rotary:rope", arguments, per={Number.TOKENS: 1}), [source, cosines, sines], [target])
+
+    def _write_kv(self, _index: int, call: Operation) -> None:
+        k, v, cache, meta = call.args
+        self._is_input(meta, "meta")
+        keys, values = self.place(k), self.place(v)
+        mark = self.written[id(cache)] = Place(Buffer(0), 0)
+        self.keep.append(cache)
+        self.emit(attention.write_call(keys, values, cache), [keys, values], [mark])
+
+    def _attend(self, _index: int, call: Operation) -> None:
+        q, cache, meta, spec = call.args
+        self._is_input(meta, "meta")
+        queries, v_dim = self.place(q), cache.v.shape[3]
+        if id(cache) not in self.written:
+            raise NotCompiled("attention over a cache that this step does not append to")
+        target = self.new(call.results[0], spec.heads * v_dim)
+        attend, merge = attention.attend_calls(queries, target, cache, spec)
+        self.attention.include(spec, v_dim)
+        self.emit(attend, [queries, self.written[id(cache)]], [target])
+        self.emit(merge, [target], [target])
+
+    def _gated(self, _index: int, call: Operation) -> None:
+        gate, up, activation = call.args
+        if activation not in _ACTIVATIONS:
+            raise NotCompiled(f"the activation {activation}")
+        x, y, slot = self.place(gate), self.place(up), call.results[0]
+        target = self.new(slot, x.width, self.rows(gate))
+        writes = [target]
+        arguments = [*_sliced(x.width), *strided(x), *strided(y), *strided(target), *self.with_eight_bit(slot, writes)]
+        name = f"elementwise:make_gated:{activation}"
+        self.emit(Call(name, arguments, per={self.rows(gate): _slices(x.width)}), [x, y], writes)
+
+    def _add(self, _index: int, call: Operation) -> None:
+        x, y = (self.place(arg) for arg in call.args)
+        rows = self.rows(call.args[0])
+        target = self.new(call.results[0], x.width, rows)
+        arguments = [*_sliced(x.width), *strided(x), *strided(y), *strided(target)]
+        self.emit(Call("elementwise:add", arguments, per={rows: _slices(x.width)}), [x, y], [target])
+
+    def _split(self, _index: int, call: Operation) -> None:
+        """Pieces are columns of the whole: nothing to do at run time."""
+        x, sizes = call.args
+        whole, at = self.place(x), 0
+        if sum(sizes) != whole.width:
+            raise NotCompiled("pieces that do not add up to their whole")
+        for slot, size in zip(call.results, sizes, strict=True):
+            self.places[slot] = Place(whole.buffer, size, whole.offset + 4 * at)
+            self.rows_of[slot] = self.rows(x)
+            at += size
+
+    def _rows(self, _index: int, call: Operation) -> None:
+        x, index = call.args
+        self._is_input(index, "rows")
+        source = self.place(x)
+        target = self.new(call.results[0], source.width, Number.ROWS)
+        arguments = [*strided(source), AddressOf(Number.TOKENS), AddressOf(Number.WANTED), source.width]
+        self.emit(Call("elementwise:rows", [*arguments, *strided(target)], per={Number.ROWS: 1}), [source], [target])
+
+    def _softcap(self, index: int, call: Operation) -> None:
+        """Of the logits only, in place."""
+        if index + 1 != len(self.recording.calls) or not self.vocab:
+            raise NotCompiled("a soft cap on something else than the logits")
+        arguments = [*_sliced(self.vocab), Current(Number.LOGITS), 4 * self.vocab, float(call.args[1])]
+        self.stages.append(Stage([Call("elementwise:softcap", arguments, per={Number.ROWS: _slices(self.vocab)})]))
+
+    # Constants and inputs
+
+    def _is_input(self, arg: Any, name: str) -> None:
+        if arg != Slot(INPUTS.index(name)):
+            raise NotCompiled(f"{name} of another step")
+
+    def _table(self, weight: Weight) -> Table:
+        self.keep.append(weight)
+        return table_of(weight)
+
+    def _vector(self, tensor: Any) -> Tensor:
+        if not isinstance(tensor, Tensor):
+            raise NotCompiled("a vector that is not a constant")
+        vector = float_vector(tensor)
+        self.keep.append(vector)
+        return vector
+
+
+def _slices(width: int) -> int:
+    return -(-width // SLICE)
+
+
+def _sliced(width: int) -> list[Argument]:
+    return [width, _slices(width)]

@@ -1,0 +1,118 @@
+"""The tables of a configuration file, as mistral.rs names them, with unknown keys refused and defaults stated once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import ConfigDict, Field
+
+from mistralrs.config.paged import PagedAttentionConfig
+from mistralrs.config.runtime import RuntimeConfig
+from mistralrs.config.section import Section
+
+LATER: dict[str, tuple[str, ...]] = {
+    "": ("adapter", "default_model_id", "sandbox", "server"),
+    "runtime": (
+        *("agent", "agent_permission", "code_exec_permission", "code_exec_python", "code_exec_timeout"),
+        *("code_exec_workdir", "enable_code_execution", "enable_search", "enable_shell", "matformer_config_path"),
+        *("matformer_slice_name", "mcp_config", "mtp", "mtp_model", "mtp_n_predict", "search_embedding_model"),
+        *("shell_path", "shell_timeout", "shell_workdir", "skills_dir"),
+    ),
+    "models": ("adapter", "matformer_config_path", "matformer_slice_name", "multimodal"),
+    "models.format": ("gqa", "mmproj"),
+    "models.quantization": ("calibration_file", "from_uqff", "imatrix", "isq_organization", "quant"),
+    "models.device": ("device_layers", "max_batch_size", "max_seq_len", "topology"),
+}
+"""Keys of mistral.rs, by table, that this release knows but cannot serve yet."""
+
+
+class GlobalTable(Section):
+    """``[global]``: what the options before the command say."""
+
+    seed: int | None = Field(default=None, ge=0, lt=2**64, description="Seed of the engine's sampling.")
+    log: Path | None = Field(default=None, description="Append every request and response to this file.")
+    token_source: str = Field(
+        default="cache", description="Where the Hugging Face token comes from: cache, none, env:, path: or literal:."
+    )
+
+
+class RuntimeTable(RuntimeConfig):
+    """``[runtime]``: limits of the engine, and templates for every model that names none."""
+
+    chat_template: Path | None = Field(default=None, description="A chat template, .jinja or .json.")
+    jinja_explicit: Path | None = Field(default=None, description="A Jinja file that overrides all.")
+
+
+class SamplingTable(Section):
+    """``[sampling]``: what the user asks for instead of the model's own defaults."""
+
+    max_tokens: int | None = Field(default=None, ge=1)
+    temperature: float | None = Field(default=None, ge=0)
+    top_k: int | None = Field(default=None, ge=0)
+    top_p: float | None = Field(default=None, gt=0, le=1)
+    min_p: float | None = Field(default=None, ge=0, le=1)
+
+
+class FormatTable(Section):
+    """``[models.format]``: which weight files."""
+
+    format: str | None = Field(default=None, description="Format of the weights: plain, gguf.")
+    quantized_file: str | None = Field(default=None, description="Weight files to use, separated by ';'.")
+    tok_model_id: str | None = Field(default=None, description="Where a bare weight file's tokenizer comes from.")
+
+
+class QuantizationTable(Section):
+    """``[models.quantization]``: how plain weights are quantized while they are loaded."""
+
+    model_config = ConfigDict(validate_by_name=True, validate_by_alias=True)
+
+    isq: str | None = Field(default=None, alias="in_situ_quant", description="A quantization plugin.")
+
+
+class DeviceTable(Section):
+    """``[models.device]``: where the model runs."""
+
+    cpu: bool = Field(default=False, description="Use the CPU only.")
+    hf_cache: Path | None = Field(default=None, description="Another Hugging Face cache folder.")
+
+
+class ModelTable(Section):
+    """``[[models]]``: one model."""
+
+    kind: Literal["auto", "text"] = "auto"
+    model_id: str = Field(description="As -m: a path, a short name, SCHEME:REFERENCE, or ORG/NAME on the hub.")
+    revision: str | None = Field(default=None, description="Branch, tag or commit of the repository.")
+    tokenizer: Path | None = Field(default=None, description="A tokenizer.json to use.")
+    arch: str | None = Field(default=None, description="Force an architecture plugin.")
+    dtype: Literal["auto", "bf16", "f16", "f32"] = "auto"
+    chat_template: Path | None = None
+    jinja_explicit: Path | None = None
+    format: FormatTable = FormatTable()
+    quantization: QuantizationTable = QuantizationTable()
+    device: DeviceTable = DeviceTable()
+
+
+class PluginsTable(Section):
+    """``[plugins]``: as in registry.toml."""
+
+    disable: tuple[str, ...] | None = None
+    only: tuple[str, ...] | None = None
+
+
+class Configuration(Section):
+    """One configuration file."""
+
+    model_config = ConfigDict(validate_by_name=True, validate_by_alias=True, title="mistralrs from-config")
+
+    command: Literal["run", "serve"]
+    thinking: bool | None = Field(default=None, alias="enable_thinking", description="Force thinking on, or off.")
+    reasoning_effort: Literal["off", "none", "low", "medium", "high", "xhigh"] | None = None
+    prefer: dict[str, str] = Field(default={}, description='"kind:key" = the plugin or distribution that serves it.')
+    options: dict[str, dict[str, Any]] = Field(default={}, description='"kind/name" = settings of a plugin.')
+    global_: GlobalTable = Field(default=GlobalTable(), alias="global")
+    runtime: RuntimeTable = RuntimeTable()
+    sampling: SamplingTable = SamplingTable()
+    paged_attn: PagedAttentionConfig = PagedAttentionConfig()
+    models: tuple[ModelTable, ...] = Field(min_length=1)
+    plugins: PluginsTable = PluginsTable()

@@ -1,0 +1,47 @@
+"""How large a model is, from building its shape: the same constructors, tensors without memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from mistralrs.weights.builder import Request, WeightBuilder
+from mistralrs.weights.source import MetaSource
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizes:
+    """Bytes of weights as they are stored.
+
+    ``layers`` by layer, ``rest`` outside of them (embedding, final norm, head); ``cached`` is how many numbers each
+    layer keeps for a token.
+    """
+
+    layers: tuple[int, ...]
+    rest: int
+    cached: tuple[int, ...]
+    requests: tuple[Request, ...]
+
+    @property
+    def total(self) -> int:
+        """Bytes of the whole model."""
+        return sum(self.layers) + self.rest
+
+
+def measure(build: Callable[[Any, WeightBuilder], object], config: Any, source: MetaSource) -> Sizes:
+    """Build the shape of a model over the tensors that ``source`` knows of, and add up what it asks for."""
+    wb = WeightBuilder(source, device=torch.device("meta"))
+    build(config, wb)
+    count = 1 + max((request.layer for request in wb.log if request.layer is not None), default=-1)
+    layers, cached = [0] * count, [0] * count
+    for request in wb.log:
+        if request.layer is not None:
+            layers[request.layer] += request.nbytes
+    for spec, layer in zip(wb.caches, wb.cache_layers, strict=True):
+        if layer is not None:
+            cached[layer] += spec.values_per_token
+    rest = sum(request.nbytes for request in wb.log if request.layer is None)
+    return Sizes(layers=tuple(layers), rest=rest, cached=tuple(cached), requests=tuple(wb.log))

@@ -1,0 +1,67 @@
+"""Calls of the attention kernels, and what their plan of a step needs to know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mistralrs.ops import AttentionSpec, LayerCache
+from mistralrs_plugins.kernels.cpu.program.arguments import AddressOf, Argument, Call, Number, Place, Scratch, strided
+from mistralrs_plugins.kernels.cpu.program.weights import NotCompiled, cache_kind
+
+_ROWS = 32
+"""Most query rows of one item; the kernels' own ROWS."""
+_TILE = 32
+
+
+@dataclass(slots=True)
+class Needs:
+    """What all attention layers of a program have in common.
+
+    ``tokens`` is the most that fit into an item, ``kv_heads`` the fewest key heads (they share out an item's work),
+    ``partial_floats`` what one partial result takes over all heads.
+    """
+
+    tokens: int = _ROWS
+    kv_heads: int = 1 << 30
+    partial_floats: int = 0
+
+    def include(self, spec: AttentionSpec, v_dim: int) -> None:
+        """Take one more layer into account."""
+        self.tokens = min(self.tokens, max(1, _ROWS // (spec.heads // spec.kv_heads)))
+        self.kv_heads = min(self.kv_heads, spec.kv_heads)
+        self.partial_floats = max(self.partial_floats, spec.heads * (v_dim + 2))
+
+
+def write_call(k: Place, v: Place, cache: LayerCache) -> Call:
+    """Append keys and values."""
+    kind, (blocks, size, heads, dim), v_dim = cache_kind(cache), cache.k.shape, cache.v.shape[3]
+    if k.width != heads * dim or v.width != heads * v_dim:
+        raise NotCompiled("keys or values of another size than their cache")
+    arguments: list[Argument] = [AddressOf(Number.SLOTS), blocks * size]
+    arguments += [*strided(k), k.width, cache.k.data_ptr(), *strided(v), v.width, cache.v.data_ptr()]
+    return Call(f"cache:make_write:{kind}", arguments, per={Number.TOKENS: 1})
+
+
+def attend_calls(q: Place, target: Place, cache: LayerCache, spec: AttentionSpec) -> tuple[Call, Call]:
+    """Attention itself, and the merging of split pasts."""
+    kind, (blocks, size, heads, dim), v_dim = cache_kind(cache), cache.k.shape, cache.v.shape[3]
+    if not spec.causal:
+        raise NotCompiled("attention that is not causal")
+    if (heads, dim) != (spec.kv_heads, spec.head_dim) or spec.heads % heads or q.width != spec.heads * dim:
+        raise NotCompiled("attention over a cache of another shape")
+    arguments: list[Argument] = [AddressOf(Number.ITEM_LIST), heads, spec.heads // heads, dim, v_dim]
+    arguments += [*strided(q), *strided(target), cache.k.data_ptr(), cache.v.data_ptr()]
+    arguments += [AddressOf(Number.BLOCKS), AddressOf(Number.BLOCKS_WIDTH), size, blocks]
+    arguments += [spec.window or 0, float(spec.scale), float(spec.softcap or 0.0), AddressOf(Number.PARTIALS)]
+    scratch = Scratch(scratch_bytes(spec.heads // heads, dim, v_dim))
+    attend = Call(f"attention:make_attend:{kind}", [*arguments, scratch, scratch.size], per={Number.ITEMS: heads})
+    merged: list[Argument] = [AddressOf(Number.MERGE_LIST), spec.heads, v_dim, AddressOf(Number.PARTIALS)]
+    merge = Call("attention:merge", [*merged, *strided(target)], per={Number.MERGES: spec.heads})
+    return attend, merge
+
+
+def scratch_bytes(group: int, head_dim: int, v_dim: int) -> int:
+    """What the attention kernel needs for each thread: rows of queries, results, scores and state; tiles of the cache."""
+    rows = max(_ROWS, group) + 1
+    width, v_width = -(-head_dim // 32) * 32, -(-v_dim // 32) * 32
+    return 4 * (rows * (width + v_width + _TILE + 2) + _TILE * (2 * width + v_width))

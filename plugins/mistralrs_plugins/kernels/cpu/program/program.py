@@ -1,0 +1,107 @@
+"""A program in memory: what the executor walks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from mistralrs_plugins.kernels.cpu.jit.code import kernel_address
+from mistralrs_plugins.kernels.cpu.program.arguments import (
+    AddressOf,
+    Call,
+    Current,
+    Number,
+    Place,
+    Scratch,
+    Stage,
+    float_word,
+    plan_buffers,
+)
+from mistralrs_plugins.kernels.cpu.threads import Pool
+
+# Sizes that the executor's notes describe, in words.
+_STAGE_WORDS, _CALL_WORDS = 32, 16
+
+
+def aligned(words: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Zeroed int64 numbers that start at a cache line."""
+    raw = np.zeros(words + 8, np.int64)
+    skip = (-raw.ctypes.data // 8) % 8
+    return raw[skip : skip + words]
+
+
+class Program:
+    """Stages of calls as memory that the executor walks. Room for ``capacity`` tokens, made larger when needed."""
+
+    def __init__(self, stages: Sequence[Stage]) -> None:
+        self._stages = [stage for stage in stages if stage.calls]
+        self.row_bytes = plan_buffers(self._stages)
+        self.capacity = 0
+        self.numbers = aligned(len(Number))
+        self._pool: Any = None
+        self._calls = [call for stage in self._stages for call in stage.calls]
+        self._codes = {call.kernel: kernel_address(call.kernel) for call in self._calls}
+
+    def fit(self, tokens: int, pool: Pool) -> None:
+        """Have room for ``tokens`` and for the threads of ``pool``."""
+        if tokens <= self.capacity and pool is self._pool:
+            return
+        if self._pool is not None:
+            self._pool.settle()
+        self._pool = pool
+        self.capacity = max(self.capacity, 1 << (tokens - 1).bit_length())
+        scratch = max((a.size for call in self._calls for a in call.arguments if isinstance(a, Scratch)), default=0)
+        self._scratch_bytes = -(-scratch // 64) * 64
+        self._scratch = aligned(pool.size * self._scratch_bytes // 8 + 8)
+        self._memory = aligned(self.row_bytes * self.capacity // 8 + 8)
+        self._write()
+
+    def run(self) -> None:
+        """Run with the numbers as they are."""
+        for at, number in self._current:
+            self._arguments[at] = self.numbers[number]
+        self._pool.run(self._address)
+
+    def _write(self) -> None:
+        calls = aligned(len(self._calls) * _CALL_WORDS)
+        stages = aligned(len(self._stages) * _STAGE_WORDS)
+        self._arguments = aligned(sum(len(call.arguments) for call in self._calls))
+        self._current: list[tuple[int, Number]] = []
+        at = 0
+        for index, call in enumerate(self._calls):
+            record = calls[index * _CALL_WORDS :]
+            record[0] = self._codes[call.kernel]
+            record[1] = self._arguments.ctypes.data + 8 * at
+            record[2] = call.fixed
+            for number, chunks in call.per.items():
+                record[3 + number] = chunks
+            at = self._write_arguments(call, at)
+        first = 0
+        for index, stage in enumerate(self._stages):
+            stages[index * _STAGE_WORDS + 17 : index * _STAGE_WORDS + 19] = first, len(stage.calls)
+            first += len(stage.calls)
+        self._tables = calls, stages
+        self._header = aligned(8)
+        self._header[:4] = len(self._stages), stages.ctypes.data, calls.ctypes.data, self.numbers.ctypes.data
+        self._address = self._header.ctypes.data
+
+    def _write_arguments(self, call: Call, at: int) -> int:
+        for argument in call.arguments:
+            if isinstance(argument, Current):
+                self._current.append((at, argument.number))
+            else:
+                self._arguments[at] = self._word(argument)
+            at += 1
+        return at
+
+    def _word(self, argument: Any) -> int:
+        if isinstance(argument, AddressOf):
+            return self.numbers.ctypes.data + 8 * argument.number
+        if isinstance(argument, Place):
+            start: int = self._memory.ctypes.data + argument.buffer.offset * self.capacity
+            return start + argument.offset
+        if isinstance(argument, Scratch):
+            return int(self._scratch.ctypes.data)
+        return float_word(argument) if isinstance(argument, float) else int(argument)

@@ -1,0 +1,111 @@
+"""A compiled step: a program in memory, filled with one step's numbers and run."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mistralrs.ops import StepContext
+from mistralrs_plugins.kernels.cpu.jit.code import kernel_function
+from mistralrs_plugins.kernels.cpu.program.arguments import Number
+from mistralrs_plugins.kernels.cpu.program.lowering import Lowering
+from mistralrs_plugins.kernels.cpu.program.program import Program, aligned
+from mistralrs_plugins.kernels.cpu.threads import Pool, shared_pool
+
+log = logging.getLogger(__name__)
+
+_ITEM_WORDS, _MERGE_WORDS = 8, 3  # as the attention kernels' notes describe
+_SPLIT_KEYS = 128
+"""Fewest keys of a split of a long past: below that, merging costs more than sharing out gains."""
+
+
+class CompiledStep:
+    """Takes any step of the model whose recording was lowered."""
+
+    def __init__(self, lowering: Lowering, play: Callable[[StepContext], Tensor]) -> None:
+        self._program = Program(lowering.stages)
+        self._keep = lowering.keep
+        self._vocab = lowering.vocab
+        self._attention = lowering.attention
+        self._play = play
+        self._plan = kernel_function("attention:plan", 1)
+        self._plan_arguments = aligned(16)
+        self._lock = threading.Lock()
+        self._items = aligned(0)
+        self._told = False
+
+    def __call__(self, step: StepContext) -> Tensor:
+        """Logits in float32 of the step's rows, ``[rows, vocab]``."""
+        tokens, rows = step.ids.shape[0], step.rows.shape[0]
+        if not self._covers(step):
+            if not self._told:
+                self._told = True
+                log.info("a step whose inputs are not solid int64 arrays is run operation by operation")
+            return self._play(step)
+        logits = torch.empty(rows, self._vocab, dtype=torch.float32)
+        if not rows or not tokens:
+            return logits
+        with self._lock:
+            pool = shared_pool()
+            self._program.fit(max(tokens, rows), pool)
+            numbers = self._program.numbers
+            self._fill(numbers, step, logits)
+            self._cut(numbers, tokens, pool)
+            self._program.run()
+        return logits
+
+    def _covers(self, step: StepContext) -> bool:
+        meta, tokens = step.meta, step.ids.shape[0]
+        inputs = (step.ids, step.positions, step.rows, meta.slots, meta.context, meta.query_start, meta.blocks)
+        if not all(tensor.dtype == torch.int64 and tensor.is_contiguous() for tensor in inputs):
+            return False
+        seqs = meta.context.shape[0]
+        sizes = step.positions.shape[0] == meta.slots.shape[0] == tokens and meta.blocks.shape[0] >= seqs
+        reaches = int(meta.query_start[-1]) == tokens and meta.query_start.shape[0] == seqs + 1
+        return sizes and reaches and self._table_reaches(step)
+
+    def _table_reaches(self, step: StepContext) -> bool:
+        """Whether the block table is wide enough for the longest context."""
+        width = step.meta.blocks.shape[1] * step.caches[0].block_size if step.caches else 0
+        return not step.caches or max(step.meta.contexts) <= width
+
+    def _fill(self, numbers: Any, step: StepContext, logits: Tensor) -> None:
+        meta = step.meta
+        numbers[Number.TOKENS] = step.ids.shape[0]
+        numbers[Number.ROWS] = step.rows.shape[0]
+        numbers[Number.IDS] = step.ids.data_ptr()
+        numbers[Number.POSITIONS] = step.positions.data_ptr()
+        numbers[Number.WANTED] = step.rows.data_ptr()
+        numbers[Number.SLOTS] = meta.slots.data_ptr()
+        numbers[Number.BLOCKS] = meta.blocks.data_ptr()
+        numbers[Number.BLOCKS_WIDTH] = meta.blocks.shape[1]
+        numbers[Number.CONTEXT] = meta.context.data_ptr()
+        numbers[Number.QUERY_START] = meta.query_start.data_ptr()
+        numbers[Number.SEQUENCES] = meta.context.shape[0]
+        numbers[Number.LOGITS] = logits.data_ptr()
+
+    def _cut(self, numbers: Any, tokens: int, pool: Pool) -> None:
+        """Plan the step's attention: items, merges, and room for partial results."""
+        seqs, needs = int(numbers[Number.SEQUENCES]), self._attention
+        wanted = -(-4 * pool.size // max(1, min(needs.kv_heads, 4 * pool.size))) * seqs if pool.size > 1 else 0
+        wanted = max(wanted, seqs)
+        splits = max(1, wanted // seqs)
+        most = tokens + seqs + seqs * splits
+        words = most * (_ITEM_WORDS + _MERGE_WORDS) + seqs * splits * -(-needs.partial_floats // 2)
+        if words > len(self._items):
+            self._items = aligned(2 * words)
+        items = self._items.ctypes.data
+        merges = items + 8 * _ITEM_WORDS * most
+        numbers[Number.ITEM_LIST], numbers[Number.MERGE_LIST] = items, merges
+        numbers[Number.PARTIALS] = merges + 8 * _MERGE_WORDS * most
+        counts = numbers.ctypes.data + 8 * Number.ITEMS
+        self._plan_arguments[:9] = (
+            seqs, numbers[Number.QUERY_START], numbers[Number.CONTEXT], needs.tokens, wanted, _SPLIT_KEYS,
+            items, merges, counts,
+        )  # fmt: skip
+        self._plan(self._plan_arguments.ctypes.data)

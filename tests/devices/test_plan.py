@@ -1,0 +1,143 @@
+"""Plans from sizes and flags, and a model that runs in two slots of one CPU."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+import torch
+
+from mistralrs.devices.plan import DevicePlan, automatic, manual
+from mistralrs.errors import UsageError
+from mistralrs.layouts import F32
+from mistralrs.ops import AttentionMeta, LayerCache, Ops, OpTable, Slot, StepContext, record
+from mistralrs.plugin import ArchitectureSpec
+from mistralrs.plugin.host import PluginHost
+from mistralrs.plugin.policy import Policy
+from mistralrs.testing.tiny import random_tensors, tiny_config
+from mistralrs.weights import DictSource, MetaSource, Sizes, WeightBuilder, measure
+
+CPU = torch.device("cpu")
+A, B = Slot("cpu-a", CPU), Slot("cpu-b", CPU)
+SIZES = Sizes(layers=(100, 100, 100, 100), rest=50, cached=(8, 8, 8, 8), requests=())
+PROMPT = [5, 9, 3, 12, 40, 7]
+
+
+@pytest.mark.parametrize(
+    ("free", "expected"),
+    [
+        ({A: 10_000, B: 10_000}, "aaaa"),
+        ({A: 420, B: 10_000}, "aabb"),
+        ({A: 100, B: 10_000}, "bbbb"),
+        ({A: 170, B: 400}, "abbb"),
+    ],
+)
+def test_automatic_fills_slots_in_order(free: dict[Slot, int], expected: str) -> None:
+    plan = automatic(SIZES, free, token_bytes=2 if expected != "abbb" else 0)
+    assert "".join(slot.name[-1] for slot in plan.layers) == expected
+    assert plan.home == A
+
+
+def test_what_does_not_fit_is_refused_with_the_figures() -> None:
+    with pytest.raises(UsageError, match=r"weights 0\.0 MiB and cache 0\.0 MiB; free: cpu-a 0\.0 MiB"):
+        automatic(SIZES, {A: 100}, token_bytes=2)
+    with pytest.raises(UsageError, match="does not fit"):
+        automatic(SIZES, {A: 10, B: 10_000}, token_bytes=2)
+
+
+def test_shares_add_up_to_the_model() -> None:
+    plan = automatic(SIZES, {A: 420, B: 10_000}, token_bytes=2)
+    shares = plan.shares(SIZES, 2, {A: 420, B: 10_000})
+    assert [share.weights for share in shares] == [250, 200]
+    assert sum(share.cache for share in shares) == 4 * 8 * 2
+    assert str(shares[0]) == "cpu-a: layers 0-1, weights 0.0 MiB, cache 0.0 MiB of 0.0 MiB free"
+
+
+def test_manual_plans() -> None:
+    assert [s.name for s in manual("0:1;1:2", 4, [A, B], Slot.of(CPU)).layers] == ["cpu-a", "cpu-b", "cpu-b", "cpu"]
+    assert [s.name for s in manual("3", 4, [A, B], B).layers] == ["cpu-a"] * 3 + ["cpu-b"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("0:5", "places 5 layers or more, the model has 4"),
+        ("2:1", "names device 2"),
+        ("0:1;0:1", "names device 0 twice"),
+        ("", "is not ORD:NUM"),
+        ("0:x", "is not ORD:NUM"),
+        ("-1:2", "is not ORD:NUM"),
+        ("0:99999999", "is not ORD:NUM"),
+    ],
+)
+def test_manual_plans_that_do_not_add_up(text: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        manual(text, 4, [A, B], A)
+
+
+class Counting(Ops):
+    """Counts what runs."""
+
+    def __init__(self, table: OpTable) -> None:
+        super().__init__(table)
+        self.calls: Counter[str] = Counter()
+
+    def run(self, op: str, layout: str, *args: Any) -> Any:
+        self.calls[op] += 1
+        return super().run(op, layout, *args)
+
+
+class Tiny:
+    """One architecture's tiny model under a plan."""
+
+    def __init__(self, spec: ArchitectureSpec, host: PluginHost, plan: DevicePlan | None) -> None:
+        raw = tiny_config(spec, num_hidden_layers=4)
+        self.config = spec.config.load().model_validate(raw)
+        self.state = random_tensors(spec, raw)
+        self.table = OpTable([host.resolve("kernels", "torch").backend.load()()])
+        wb = WeightBuilder(DictSource(self.state))
+        self.builder = plan.apply(wb) if plan else wb
+        self.module = spec.build.load()(self.config, self.builder)
+
+    def context(self) -> StepContext:
+        count = len(PROMPT)
+        meta = AttentionMeta(
+            query_start=torch.tensor([0, count]),
+            context=torch.tensor([count]),
+            slots=torch.arange(count),
+            blocks=torch.tensor([[0]]),
+            queries=[count],
+            contexts=[count],
+        )
+        caches = [
+            LayerCache(*(torch.zeros(1, 8, spec.kv_heads, spec.head_dim) for _ in "kv")) for spec in self.builder.caches
+        ]
+        rows = torch.arange(count)
+        return StepContext(
+            ops=Counting(self.table), ids=torch.tensor(PROMPT), positions=rows, rows=rows, meta=meta, caches=caches
+        )
+
+
+@pytest.mark.parametrize("name", ["llama", "phi3", "gemma3"])
+@pytest.mark.parametrize("layout", ["aabb", "abab", "bbbb", "aaaa"])
+def test_two_slots_of_one_cpu(name: str, layout: str) -> None:
+    host = PluginHost(Policy())
+    spec = host.resolve("architecture", name)
+    plan = DevicePlan(A, tuple({"a": A, "b": B}[each] for each in layout))
+    mapped, plain = Tiny(spec, host, plan), Tiny(spec, host, None)
+    with torch.inference_mode():
+        step = mapped.context()
+        assert torch.equal(mapped.module(step), plain.module(plain.context()))
+        assert step.ops.calls["transfer"] == plan.borders  # type: ignore[attr-defined]
+        constants = [*mapped.module.buffers(), *mapped.module.parameters()]
+        recording, first = record(mapped.module, mapped.context(), constants)
+        assert torch.equal(recording.play(mapped.context()), first)
+
+    sizes = measure(spec.build.load(), mapped.config, MetaSource(dict.fromkeys(mapped.state, F32)))
+    assert sizes.total == sum(tensor.nbytes for tensor in mapped.state.values())
+    for share in plan.shares(sizes, 1):
+        placed = sum(request.nbytes for request in mapped.builder.log if request.slot == share.slot)
+        assert placed == share.weights
+        kept = zip(mapped.builder.caches, mapped.builder.cache_slots, strict=True)
+        assert share.cache == sum(spec.values_per_token for spec, slot in kept if slot == share.slot)
