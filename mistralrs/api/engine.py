@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
@@ -15,6 +15,7 @@ from mistralrs.api.requests import ChatRequest, SamplingOptions
 from mistralrs.api.sampling import model_defaults, resolve
 from mistralrs.checkpoint import Progress, no_progress
 from mistralrs.engine.request import Abort, EngineInput, EngineOutput, Generate, SamplingParams
+from mistralrs.plugin import RequestRecord
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -51,13 +52,25 @@ class ServedModel:
     generation: Mapping[str, Any] = field(default_factory=dict)
 
 
+def _nobody(_event: str, **_facts: Any) -> None:
+    """Nobody observes."""
+
+
 class LocalEngine:
     """One model and the thread that runs it. Safe to use from several threads; close it, or use it with ``with``."""
 
-    def __init__(self, model: ServedModel, loop: EngineLoop, log: RequestLog | None = None) -> None:
+    def __init__(
+        self,
+        model: ServedModel,
+        loop: EngineLoop,
+        log: RequestLog | None = None,
+        notify: Callable[..., None] | None = None,
+    ) -> None:
+        """``notify(event, **facts)`` tells observers: :meth:`PluginHost.notify`."""
         self.model = model
         self._loop = loop
         self._log = log
+        self._notify = notify or _nobody
         self._ids = itertools.count()
         self._defaults = model_defaults(model.generation, model.vocab_size)
 
@@ -78,8 +91,12 @@ class LocalEngine:
         Raises a :class:`~mistralrs.errors.MistralrsError` that says what is wrong with the reference, file or setting.
         """
         from mistralrs.api.prepare import prepare
+        from mistralrs.loading.presets import with_presets
 
         request_log = RequestLog(log) if log else None
+        selection = with_presets(host.policy, selection)
+        settings = {"model": selection.model_dump(exclude={"token_source"}), "runtime": runtime.model_dump()}
+        host.notify("mistralrs_started", settings=settings, plugins=host.discover_all())
         prepared = prepare(host, selection, progress)
         # From here on torch is needed: these imports wait for it.
         from mistralrs.engine.thread import EngineThread
@@ -104,7 +121,7 @@ class LocalEngine:
             vocab_size=loaded.engine.config.vocab_size,
             generation=inspected.generation,
         )
-        return cls(model, EngineThread(loaded.engine).start(), request_log)
+        return cls(model, EngineThread(loaded.engine).start(), request_log, host.notify)
 
     def __enter__(self) -> Self:
         return self
@@ -130,21 +147,29 @@ class LocalEngine:
         # The template has written the special tokens already.
         ids = self.model.tokenizer.encode(prompt, add_special_tokens=False).ids
         request_id = next(self._ids)
-        answer = Answer(lambda: self._loop.submit(Abort(request_id)), self._record(request))
+        answer = Answer(lambda: self._loop.submit(Abort(request_id)), self._record(request_id, request))
         generate = Generate(id=request_id, prompt=tuple(ids), sampling=sampling, truncate=request.truncate)
         self._loop.submit(generate, answer.deliver)
         return answer
 
-    def _record(self, request: ChatRequest) -> Callable[[Answer], None]:
-        def write(answer: Answer) -> None:
+    def _record(self, request_id: int, request: ChatRequest) -> Callable[[Answer], None]:
+        """What happens when an answer has ended, on the thread that reads it: the log entry, and the event."""
+
+        def ended(answer: Answer) -> None:
             if self._log is not None:
                 asked = request.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
                 self._log.write(model=self.model.id, request=asked, response=answer.text, reason=answer.reason)
+            if answer.usage is not None and answer.reason is not None:
+                record = RequestRecord(
+                    id=request_id, model=self.model.id, reason=answer.reason.value, **asdict(answer.usage)
+                )
+                self._notify("mistralrs_request_finished", record=record)
 
-        return write
+        return ended
 
     def close(self) -> None:
         """End all requests and the engine."""
+        self._notify("mistralrs_stopping")
         self._loop.close(CLOSE_SECONDS)
         if self._log is not None:
             self._log.close()

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from mistralrs.cli.console import note
+
 if TYPE_CHECKING:
     from mistralrs.cli.context import CliContext
     from mistralrs.config.model import ModelSelection
@@ -112,10 +114,6 @@ MaxSeqs = Annotated[int, typer.Option(metavar="N", rich_help_panel=RUNTIME, help
 MaxNumBatchedTokens = Annotated[
     int, typer.Option(metavar="N", rich_help_panel=RUNTIME, help="Tokens computed in one step at most.")
 ]
-MaxDecodeStepsBeforePrefill = Annotated[
-    int,
-    typer.Option(metavar="N", rich_help_panel=RUNTIME, help="Steps before a waiting prompt is let in."),
-]
 PrefixCacheN = Annotated[
     int, typer.Option(metavar="N", rich_help_panel=RUNTIME, help="Reuse of earlier prompts; 0 turns it off.")
 ]
@@ -136,6 +134,10 @@ JinjaExplicit = Annotated[
 ]
 Threads = Annotated[
     int | None, typer.Option(metavar="N", rich_help_panel=RUNTIME, help="Threads to compute with; default all cores.")
+]
+DumpConfig = Annotated[
+    bool,
+    typer.Option("--dump-config", rich_help_panel=RUNTIME, help="Print this command line as a file for from-config."),
 ]
 
 
@@ -160,12 +162,12 @@ def _shared(
     pa_cache_type: PaCacheType = "auto",
     max_seqs: MaxSeqs = 32,
     max_num_batched_tokens: MaxNumBatchedTokens = 4096,
-    max_decode_steps_before_prefill: MaxDecodeStepsBeforePrefill = 8,
     prefix_cache_n: PrefixCacheN = 16,
     no_kv_cache: NoKvCache = False,
     chat_template: ChatTemplateFile = None,
     jinja_explicit: JinjaExplicit = None,
     threads: Threads = None,
+    dump_config: DumpConfig = False,
 ) -> None:
     """The options in the order help shows them, with their defaults: only the signature matters."""
 
@@ -197,7 +199,12 @@ def model_options(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def run(**arguments: Any) -> None:
         shared = {name: arguments.pop(name) for name in SHARED}
-        command(sections=sections(arguments["ctx"].obj, shared), **arguments)
+        dump = shared.pop("dump_config")
+        made = sections(arguments["ctx"].obj, shared)
+        if dump:
+            _dump(arguments["ctx"], made, arguments)
+            return
+        command(sections=made, **arguments)
 
     parameters = [*own, *SHARED.values()]
     keyword_only = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
@@ -226,3 +233,34 @@ def sections(context: CliContext, arguments: Mapping[str, Any]) -> Sections:
         build(RuntimeConfig, pick(RuntimeConfig.model_fields), flags),
         build(PagedAttentionConfig, pick(PagedAttentionConfig.model_fields), flags),
     )
+
+
+def _dump(ctx: typer.Context, made: Sections, own: Mapping[str, Any]) -> None:
+    """Print the file that ``from-config`` would start the same command from."""
+    from mistralrs.config.from_config import SamplingTable
+    from mistralrs.config.toml_text import SECRET, from_sections, to_toml
+
+    context: CliContext = ctx.obj
+    selection = made.model
+    if selection.model_id is None and not selection.quantized_file:
+        selection = selection.model_copy(update={"model_id": context.policy.default_model})
+    token_source = context.token_source
+    if token_source.startswith(SECRET):
+        note("the token is left out; name a file or a variable with token_source in [global]")
+        token_source = "cache"
+    thinking = own.get("thinking")
+    others = {
+        "thinking": None if thinking is None else thinking == "true",
+        "reasoning_effort": own.get("reasoning_effort"),
+        "global": {
+            "seed": context.seed,
+            "log": context.log and context.log.absolute(),
+            "token_source": token_source,
+        },
+        "sampling": {name: own.get(name) for name in SamplingTable.model_fields},
+    }
+    config = from_sections(
+        str(ctx.info_name), selection, made.runtime, made.paged, others, kind=own.get("selector", "auto")
+    )
+    for line in to_toml(config):
+        typer.echo(line)

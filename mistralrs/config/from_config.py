@@ -17,6 +17,7 @@ LATER: dict[str, tuple[str, ...]] = {
         *("agent", "agent_permission", "code_exec_permission", "code_exec_python", "code_exec_timeout"),
         *("code_exec_workdir", "enable_code_execution", "enable_search", "enable_shell", "matformer_config_path"),
         *("matformer_slice_name", "mcp_config", "mtp", "mtp_model", "mtp_n_predict", "search_embedding_model"),
+        "max_decode_steps_before_prefill",
         *("shell_path", "shell_timeout", "shell_workdir", "skills_dir"),
     ),
     "models": ("adapter", "matformer_config_path", "matformer_slice_name", "multimodal"),

@@ -10,14 +10,12 @@ from mistralrs.config.section import Section
 class RuntimeConfig(Section):
     """Limits of one engine.
 
-    ``max_num_batched_tokens`` is the token budget of one step; ``max_decode_steps_before_prefill`` is how long
-    running answers may go on before a waiting prompt is let in. ``prefix_cache_n`` 0 turns prefix reuse off.
-    ``threads`` None takes one thread for each core.
+    ``max_num_batched_tokens`` is the token budget of one step; waiting prompts are let in at every step, beside the
+    running answers. ``prefix_cache_n`` 0 turns prefix reuse off. ``threads`` None takes one thread for each core.
     """
 
     max_seqs: int = Field(default=32, ge=1)
     max_num_batched_tokens: int = Field(default=4096, ge=1)
-    max_decode_steps_before_prefill: int = Field(default=8, ge=1)
     prefix_cache_n: int = Field(default=16, ge=0)
     no_kv_cache: bool = False
     threads: int | None = Field(default=None, ge=1)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -41,8 +41,9 @@ class ConfigFile:
     origins: Mapping[str, str]
 
     def origin(self, name: str) -> str:
-        """``default``, the file's name, or the variables it was made from."""
-        return self.origins.get(name, "default")
+        """``default`` or ``file``, with the variables that were expanded. A table written inline is from the file."""
+        inside = [origin for inner, origin in self.origins.items() if inner.startswith(f"{name}.")]
+        return inside[0] if inside else self.origins.get(name, "default")
 
 
 def read_config(path: Path) -> ConfigFile:
@@ -136,7 +137,9 @@ def _expand(text: str, where: str) -> tuple[str, list[str]]:
         names.append(f"{name} of the environment" if name in os.environ else f"the default of {name}")
         value = os.environ.get(name, default)
         if value is None:
-            raise UsageError(f"{where}: the environment variable {name} is not set", f"or give a default: ${{{name}:-...}}")
+            raise UsageError(
+                f"{where}: the environment variable {name} is not set", f"or give a default: ${{{name}:-...}}"
+            )
         return value
 
     return _VARIABLE.sub(replace, text), names
@@ -147,18 +150,3 @@ def _located(text: str, key: str, base: Path) -> str:
     if key in PATHS or (key in REFERENCES and text.startswith(("./", "../", "~"))):
         return str(base / Path(text).expanduser())
     return text
-
-
-def leaves(model: BaseModel, where: str = "") -> Iterator[tuple[str, Any]]:
-    """Every value of a configuration with its dotted name, as a file would write it."""
-    for name, field in type(model).model_fields.items():
-        shown = field.alias if name.endswith("_") and field.alias else name
-        value = getattr(model, name)
-        path = f"{where}.{shown}" if where else shown
-        if isinstance(value, BaseModel):
-            yield from leaves(value, path)
-        elif isinstance(value, tuple) and value and isinstance(value[0], BaseModel):
-            for index, item in enumerate(value):
-                yield from leaves(item, f"{path}[{index}]")
-        else:
-            yield path, value

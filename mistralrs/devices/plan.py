@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from mistralrs.errors import UsageError
 from mistralrs.ops import Slot
@@ -40,7 +41,7 @@ class DevicePlan:
     def borders(self) -> int:
         """How often hidden states move in a step, the way back home counted."""
         stops = [self.home, *self.layers, self.home]
-        return sum(a != b for a, b in zip(stops, stops[1:], strict=False))
+        return sum(a != b for a, b in pairwise(stops))
 
     def apply(self, wb: WeightBuilder) -> WeightBuilder:
         """A builder that puts every tensor where it belongs."""

@@ -24,11 +24,11 @@ class Rope(nn.Module):
 
     def on(self, device: torch.device) -> Rope:
         """The same on ``device``, shared by all who ask for it there."""
-        held = [buffer.device for buffer in self.buffers()]
-        if all(each == device for each in held):
+        if all(buffer.device == device for buffer in self.buffers()):
             return self
         if device not in self._elsewhere:
-            self._elsewhere[device] = Rope(deepcopy(self.angles).to(device), self.head_dim, self.style)
+            copy = Rope(deepcopy(self.angles), self.head_dim, self.style)
+            self._elsewhere[device] = copy.to(device)
         return self._elsewhere[device]
 
     def forward(self, x: Tensor, step: Step) -> Tensor:

@@ -60,7 +60,7 @@ class Inspected:
 def inspect(host: PluginHost, files: ModelFiles, selection: ModelSelection) -> Inspected:
     """Open the files and find their architecture. Raises ModelFormatError or PluginError with what to do about it."""
     spec = _format(host, files, selection.format)
-    checkpoint: Checkpoint = host.load_ref(spec, spec.opener)(files)
+    checkpoint: Checkpoint = host.make(spec, spec.opener, files)
     architecture = _architecture(host, checkpoint, selection.arch)
     raw = _raw_config(host, architecture, checkpoint)
     return Inspected(
@@ -93,30 +93,20 @@ def _parse(path: Path) -> dict[str, Any]:
 
 
 def _format(host: PluginHost, files: ModelFiles, wanted: str | None) -> FormatSpec:
-    if wanted not in (None, "plain"):
-        spec = host.resolve("format", wanted)
-    else:
-        suffix = files.weights[0].suffix.lower()
+    key = files.weights[0].suffix.lower() if wanted in (None, "plain") else wanted
+    if not host.provides("format", key):
         names = [path.name for path in files.weights]
-        claimed = None if _knows(host, suffix) else host.decide("mistralrs_claim_format", files=names)
-        spec = host.resolve("format", claimed or suffix)
-    if not isinstance(spec, FormatSpec):
-        raise TypeError(f"{spec.name} is not a format")
+        key = host.decide("mistralrs_claim_format", files=names) or key
+    spec: FormatSpec = host.resolve("format", key)
     return spec
-
-
-def _knows(host: PluginHost, suffix: str) -> bool:
-    return any(suffix in spec.keys for spec in host.specs("format"))
 
 
 def _architecture(host: PluginHost, checkpoint: Checkpoint, wanted: str | None) -> ArchitectureSpec:
     facts = ModelFacts(checkpoint.metadata, checkpoint.tensors.keys())
     key = wanted or checkpoint.architecture
-    if not any(key in spec.keys for spec in host.specs("architecture")):
+    if not host.provides("architecture", key):
         key = host.decide("mistralrs_claim_architecture", config=checkpoint.metadata) or key
-    spec = host.resolve("architecture", key, facts=facts)
-    if not isinstance(spec, ArchitectureSpec):
-        raise TypeError(f"{spec.name} is not an architecture")
+    spec: ArchitectureSpec = host.resolve("architecture", key, facts=facts)
     return spec
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -49,6 +50,7 @@ def load(
     progress: Progress = no_progress,
 ) -> LoadedModel:
     """Build the model and its engine. Raises ModelFormatError for bad weights, EngineError when memory is short."""
+    started = time.perf_counter()
     if runtime.threads is not None:
         torch.set_num_threads(runtime.threads)
     model = build_model(host, inspected, dtype=selection.dtype, isq=selection.isq, progress=progress)
@@ -67,9 +69,11 @@ def load(
         cache_namespace=inspected.files.id.encode(),
         seed=seed,
     )
-    host.notify("mistralrs_model_loaded", info=inspected.info)
+    engine = Engine(runner, tokenizer, config)
+    seconds = time.perf_counter() - started
+    host.notify("mistralrs_model_loaded", model=inspected.info, device=str(model.device), seconds=seconds)
     return LoadedModel(
-        engine=Engine(runner, tokenizer, config),
+        engine=engine,
         inspected=inspected,
         tokenizer=tokenizer,
         context_length=context,

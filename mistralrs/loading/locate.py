@@ -160,7 +160,7 @@ def _fetch(host: PluginHost, target: Target, request: FetchRequest) -> ModelFile
             f"no source is installed for {target.scheme}:", f"there are {listing(f'{scheme}:' for scheme in schemes)}"
         )
     spec = host.resolve("source", target.scheme)
-    found: ModelFiles = host.load_ref(spec, spec.source)().fetch(request)
+    found: ModelFiles = host.make(spec, spec.source).fetch(request)
     return found
 
 

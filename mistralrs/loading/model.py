@@ -98,7 +98,7 @@ def choose_backends(host: PluginHost, inspected: Inspected, device: torch.device
     backends: list[Backend] = []
     for spec in specs:
         try:
-            backends.append(host.load_ref(spec, spec.backend)())
+            backends.append(host.make(spec, spec.backend))
         except PluginError as error:
             # Slower kernels are better than none; the reference below always works.
             log.warning("kernels/%s is not used: %s", spec.name, error)

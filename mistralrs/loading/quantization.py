@@ -34,7 +34,7 @@ def choose_quantization(host: PluginHost, inspected: Inspected, wanted: str | No
             f"quantization/{spec.name} reads models that were quantized before; it cannot quantize one itself",
             "mistralrs plugins list --load --kind quantization",
         )
-    method: QuantMethod = host.load_ref(spec, spec.method)({})
+    method: QuantMethod = host.make(spec, spec.method, {})
     return lambda _path: method
 
 
@@ -49,7 +49,7 @@ def _stated(host: PluginHost, inspected: Inspected, stated: Any, wanted: str | N
     if not isinstance(left, list | tuple) or not all(isinstance(each, str) for each in left):
         raise ModelFormatError(f"modules_to_not_convert of {inspected.files.id} must be a list of names")
     spec: QuantizationSpec = host.resolve("quantization", f"config:{name}")
-    method: QuantMethod = host.load_ref(spec, spec.method)(dict(stated))
+    method: QuantMethod = host.make(spec, spec.method, dict(stated))
     dense = Dense()
     return lambda path: dense if _is_left(path, left) else method
 

@@ -100,6 +100,8 @@ class GgufMap:
         if isinstance(found.get("sliding_window_pattern"), list):
             sliding = found.pop("sliding_window_pattern")
             found["layer_types"] = ["sliding_attention" if each else "full_attention" for each in sliding]
+        if found.get("sliding_window") == 0:  # how files of families with windows say that they have none
+            found["sliding_window"] = None
         found["rope_parameters"] = _rope(arch, metadata, found, "rope_factors_long.weight" in tensors)
         if (theta := metadata.get(f"{arch}.rope.freq_base_swa")) is not None:
             found["sliding_rope_parameters"] = {"rope_theta": theta}

@@ -15,7 +15,7 @@ from typing import Any
 import pluggy
 
 from mistralrs.errors import MistralrsError, PluginError
-from mistralrs.plugin import hookspecs, requirements
+from mistralrs.plugin import hookspecs, requirements, settings
 from mistralrs.plugin.admission import admit
 from mistralrs.plugin.contest import Ballot, Candidate
 from mistralrs.plugin.discovery import Discovery
@@ -133,6 +133,22 @@ class PluginHost:
     def options(self, spec: Spec) -> Mapping[str, Any]:
         """The plugin's ``[options."kind/name"]`` table of registry.toml."""
         return self.policy.options.get(f"{spec.kind}/{spec.name}", {})
+
+    def settings(self, spec: Spec) -> Any:
+        """The same table as the pydantic model the declaration names; None for a plugin without one.
+
+        Raises :class:`UsageError` naming the layer and the key that is wrong.
+        """
+        table = self.options(spec)
+        if spec.options is None:
+            return settings.refuse(table, spec, self.policy)
+        return settings.validated(self.load_ref(spec, spec.options), table, spec, self.policy)
+
+    def make(self, spec: Spec, ref: Ref, *arguments: Any) -> Any:
+        """Call what a declaration points at; a plugin that declares ``options`` gets them by that keyword."""
+        chosen = self.settings(spec)
+        factory = self.load_ref(spec, ref)
+        return factory(*arguments) if chosen is None else factory(*arguments, options=chosen)
 
     def load_ref(self, who: Spec | PluginRecord, ref: Ref) -> Any:
         """Import what a declaration points at.

@@ -43,7 +43,8 @@ class Spec:
     """The part every contribution has.
 
     ``name`` equals the name of the entry point. ``requires`` are import names of packages the implementation needs
-    beyond the base install. ``options`` points at the pydantic model of its ``[options."kind/name"]`` table.
+    beyond the base install. ``options`` points at the pydantic model of its ``[options."kind/name"]`` table; a plugin
+    that has one is given it: its implementation is called with the keyword ``options``.
     """
 
     kind: ClassVar[str]

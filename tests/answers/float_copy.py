@@ -25,9 +25,7 @@ def write_float_copy(original: Path, copy: Path) -> None:
     writer = gguf.GGUFWriter(str(copy), checkpoint.metadata["general.architecture"])
     _copy_metadata(writer, checkpoint.metadata)
     for name, info in checkpoint.tensors.items():
-        writer.add_tensor_info(
-            name, info.shape, torch.zeros(0).numpy().dtype, 4 * torch.Size(info.shape).numel()
-        )
+        writer.add_tensor_info(name, info.shape, torch.zeros(0).numpy().dtype, 4 * torch.Size(info.shape).numel())
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_ti_data_to_file()

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 import xllamacpp
-from float_copy import write_float_copy
-from model import answer, load_engine, render
+from tests.answers.float_copy import write_float_copy
+from tests.answers.model import answer, load_engine, render
 
 QUESTIONS = (
     "What is the capital of France?",

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from mistralrs.api.engine import LocalEngine
 from mistralrs.api.log import RequestLog
 from mistralrs.api.requests import ChatRequest, SamplingOptions, parse
 from mistralrs.api.sampling import CHAT_DEFAULTS
@@ -105,3 +106,15 @@ def test_the_log_has_requests_and_answers(tmp_path: Path) -> None:
 def test_a_log_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--log: cannot write"):
         RequestLog(tmp_path / "no" / "log")
+
+
+def test_observers_are_told_when_an_answer_has_ended_and_when_the_engine_stops() -> None:
+    told: list[tuple[str, dict[str, Any]]] = []
+    engine = scripted_engine(ScriptedLoop())
+    observed = LocalEngine(engine.model, ScriptedLoop(), notify=lambda event, **facts: told.append((event, facts)))
+    list(observed.chat(request()))
+    observed.close()
+    assert [event for event, _ in told] == ["mistralrs_request_finished", "mistralrs_stopping"]
+    record = told[0][1]["record"]
+    assert (record.model, record.reason) == (engine.model.id, "stop")
+    assert record.completion_tokens > 0

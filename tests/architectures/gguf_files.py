@@ -53,8 +53,8 @@ def _add_sizes(writer: gguf.GGUFWriter, config: Any) -> None:
     writer.add_layer_norm_rms_eps(config.rms_norm_eps)
     writer.add_key_length(head)
     writer.add_value_length(head)
-    if getattr(config, "sliding_window", None):
-        writer.add_sliding_window(config.sliding_window)
+    if hasattr(config, "sliding_window"):
+        writer.add_sliding_window(config.sliding_window or 0)
     if cap := getattr(config, "attn_logit_softcapping", None):
         writer.add_attn_logit_softcapping(cap)
     if cap := getattr(config, "final_logit_softcapping", None):
@@ -74,6 +74,8 @@ def _add_rope(writer: gguf.GGUFWriter, config: Any) -> None:
         writer.add_rope_scaling_factor(rope["factor"])
     if kind in ("yarn", "longrope"):
         writer.add_rope_scaling_orig_ctx_len(trained)
+    if kind == "yarn" and rope.get("attention_factor"):
+        writer.add_rope_scaling_attn_factors(rope["attention_factor"] / (0.1 * math.log(rope["factor"]) + 1))
     if kind == "longrope":
         ratio = config.max_position_embeddings / trained
         writer.add_rope_scaling_attn_factors(math.sqrt(1 + math.log(ratio) / math.log(trained)))

@@ -46,6 +46,7 @@ def _longrope(trained: int) -> dict[str, Any]:
 
 
 YARN = _rope(rope_type="yarn", factor=4.0, original_max_position_embeddings=32)
+SHARPER_YARN = _rope(rope_type="yarn", factor=4.0, original_max_position_embeddings=32, attention_factor=1.4)
 GEMMA = {"head_dim": 16, "query_pre_attn_scalar": 16, "sliding_window": 5}
 GEMMA3_ROPE = {
     "full_attention": {"rope_type": "linear", "factor": 8.0, "rope_theta": 1_000_000.0},
@@ -59,6 +60,7 @@ CASES = [
     Case("llama-linear", "llama", "LlamaForCausalLM", "LlamaConfig", _rope(rope_type="linear", factor=4.0)),
     Case("llama-llama3", "llama", "LlamaForCausalLM", "LlamaConfig", _rope(**LLAMA3)),
     Case("llama-yarn", "llama", "LlamaForCausalLM", "LlamaConfig", YARN),
+    Case("llama-yarn-sharper", "llama", "LlamaForCausalLM", "LlamaConfig", SHARPER_YARN),
     Case("mistral", "llama", "MistralForCausalLM", "MistralConfig", {"sliding_window": None, "head_dim": 16}),
     Case("qwen2", "qwen2", "Qwen2ForCausalLM", "Qwen2Config"),
     Case("qwen3", "qwen3", "Qwen3ForCausalLM", "Qwen3Config", {"head_dim": 16}),

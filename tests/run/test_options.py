@@ -63,12 +63,12 @@ def test_every_option_reaches_its_field() -> None:
         jinja_explicit=Path("j.jinja"),
     )
     sections = parse(
-        *("--max-seqs", "4", "--max-num-batched-tokens", "64", "--max-decode-steps-before-prefill", "2"),
+        *("--max-seqs", "4", "--max-num-batched-tokens", "64"),
         *("--prefix-cache-n", "0", "--threads", "2", "--cpu"),
         *("--paged-attn", "on", "--pa-context-len", "512", "--pa-block-size", "16", "--pa-cache-type", "f16"),
     )
     assert sections.runtime == RuntimeConfig(
-        max_seqs=4, max_num_batched_tokens=64, max_decode_steps_before_prefill=2, prefix_cache_n=0, threads=2
+        max_seqs=4, max_num_batched_tokens=64, prefix_cache_n=0, threads=2
     )
     assert sections.paged == PagedAttentionConfig(mode="on", context_len=512, block_size=16, cache_type="f16")
 

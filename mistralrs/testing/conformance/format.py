@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from mistralrs.checkpoint import Checkpoint, ModelFiles
 from mistralrs.errors import MistralrsError
 from mistralrs.plugin import FormatSpec
+from mistralrs.plugin.host import PluginHost
 from mistralrs.testing.conformance.base import PluginConformance
 
 FLIPS = 60
@@ -27,9 +29,9 @@ class FormatConformance(PluginConformance):
         pytest.skip("gives no sample: override the fixture `sample`")
 
     @pytest.fixture
-    def opener(self, spec: FormatSpec) -> Any:
+    def opener(self, host: PluginHost, spec: FormatSpec) -> Any:
         """The function under test."""
-        return spec.opener.load()
+        return partial(host.make, spec, spec.opener)
 
     @pytest.fixture
     def opened(self, opener: Any, sample: ModelFiles) -> Iterator[Checkpoint]:

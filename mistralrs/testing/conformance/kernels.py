@@ -23,6 +23,7 @@ from mistralrs.ops import (
     record,
 )
 from mistralrs.plugin import KernelsSpec
+from mistralrs.plugin.host import PluginHost
 from mistralrs.testing.conformance.base import PluginConformance
 from mistralrs.testing.paged import reference_backend
 
@@ -66,9 +67,9 @@ class KernelsConformance(PluginConformance):
 
     @pytest.fixture(scope="class")
     @classmethod
-    def backend(cls, spec: KernelsSpec, device: torch.device) -> Backend:
+    def backend(cls, host: PluginHost, spec: KernelsSpec, device: torch.device) -> Backend:
         """The backend under test."""
-        made: Backend = spec.backend.load()()
+        made: Backend = host.make(spec, spec.backend)
         return made
 
     @pytest.fixture(scope="class")

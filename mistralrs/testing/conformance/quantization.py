@@ -35,9 +35,9 @@ class QuantizationConformance(PluginConformance):
     settings: ClassVar[Mapping[str, Any]] = {}
 
     @pytest.fixture
-    def method(self, spec: QuantizationSpec) -> QuantMethod:
+    def method(self, host: PluginHost, spec: QuantizationSpec) -> QuantMethod:
         """The method under test."""
-        made: QuantMethod = spec.method.load()(dict(self.settings))
+        made: QuantMethod = host.make(spec, spec.method, dict(self.settings))
         return made
 
     @pytest.fixture

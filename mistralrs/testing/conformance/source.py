@@ -11,9 +11,21 @@ import pytest
 from mistralrs.checkpoint import CachedModel, FetchRequest, ModelFiles, Source
 from mistralrs.errors import MistralrsError
 from mistralrs.plugin import SourceSpec
+from mistralrs.plugin.host import PluginHost
 from mistralrs.testing.conformance.base import PluginConformance
 
-HOSTILE = ("", " ", "../../no/such/file", "a/b/c/d/e", "nul\0byte", "x" * 5000, "org/name\n", "%2e%2e/%2e%2e", "#", "==")
+HOSTILE = (
+    "",
+    " ",
+    "../../no/such/file",
+    "a/b/c/d/e",
+    "nul\0byte",
+    "x" * 5000,
+    "org/name\n",
+    "%2e%2e/%2e%2e",
+    "#",
+    "==",
+)
 SUFFIXES = (".safetensors", ".gguf")
 
 
@@ -21,9 +33,9 @@ class SourceConformance(PluginConformance):
     """Override :meth:`sample` with a reference that can be fetched in a test; without one only refusals are tested."""
 
     @pytest.fixture
-    def source(self, spec: SourceSpec) -> Source:
+    def source(self, host: PluginHost, spec: SourceSpec) -> Source:
         """The source under test."""
-        made: Source = spec.source.load()()
+        made: Source = host.make(spec, spec.source)
         return made
 
     @pytest.fixture

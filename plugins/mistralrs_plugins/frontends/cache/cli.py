@@ -84,7 +84,7 @@ def _entries(host: PluginHost, hf_cache: Path | None) -> Iterator[Entry]:
     """Everything downloaded, source by source. A source that fails is reported and left out."""
     for spec in host.specs("source"):
         try:
-            source: Source = host.load_ref(spec, spec.source)()
+            source: Source = host.make(spec, spec.source)
             for model in sorted(source.cached(hf_cache), key=lambda model: model.reference):
                 names = {model.reference, *(f"{scheme}:{model.reference}" for scheme in spec.schemes)}
                 yield Entry(model, source, frozenset(names))

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -23,7 +22,9 @@ def from_config(
     ctx: typer.Context,
     words: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[FILE] [-- ARGUMENTS]", show_default=False, help="What follows -- goes to the command."),
+        typer.Argument(
+            metavar="[FILE] [-- ARGUMENTS]", show_default=False, help="What follows -- goes to the command."
+        ),
     ] = None,
     file: Annotated[Path | None, typer.Option("-f", "--file", metavar="FILE", help="The TOML file.")] = None,
     check: Annotated[bool, typer.Option("--check", help="Check the file and load nothing.")] = False,
@@ -38,13 +39,14 @@ def from_config(
         return
     path, rest = _split(file, words or [])
     from mistralrs.config.toml_file import read_config
+    from mistralrs.config.toml_text import to_toml
     from mistralrs_plugins.frontends.from_config.arguments import command_line
 
     read = read_config(path)
     context = _context(ctx.obj, read)
     if show:
-        for line in _listing(read):
-            typer.echo(line)
+        for text in to_toml(read.config, read.origin):
+            typer.echo(text)
     line = command_line(read.config)
     _check(context, read)
     if check or show:
@@ -80,7 +82,8 @@ def _context(given: CliContext, read: ConfigFile) -> CliContext:
 
 def _check(context: CliContext, read: ConfigFile) -> None:
     """What can be known without loading: plugins that are named exist, and files that are named are there."""
-    from mistralrs.config.toml_file import PATHS, leaves
+    from mistralrs.config.toml_file import PATHS
+    from mistralrs.config.toml_text import leaves
 
     for name, value in leaves(read.config):
         key = name.rpartition(".")[2]
@@ -110,36 +113,3 @@ def _without(line: list[str], given: CliContext) -> list[str]:
         if getattr(given, name) != getattr(default, name)
     ]
     return [word for word in line if not word.startswith(tuple(overruled))] if overruled else line
-
-
-def _listing(read: ConfigFile) -> Iterator[str]:
-    """The configuration as TOML, each value with its origin as a comment."""
-    from mistralrs.config.toml_file import leaves
-
-    table = ""
-    for name, value in leaves(read.config):
-        above, _, key = name.rpartition(".")
-        if above != table:
-            table = above
-            yield ""
-            yield f"[[{above[:-3]}]]" if above.endswith("]") else f"[{_plain(above)}]"
-        inside = [origin for inner, origin in read.origins.items() if inner.startswith(f"{name}.")]
-        origin = inside[0] if inside else read.origin(name)
-        if value is None or value in ({}, ()):
-            yield f"# {key} is not set"
-        else:
-            yield f"{key} = {_toml(name, value)}  # {origin}"
-
-
-def _plain(table: str) -> str:
-    """``models[0].format`` as TOML writes it."""
-    return ".".join(part.partition("[")[0] for part in table.split("."))
-
-
-def _toml(name: str, value: Any) -> str:
-    """One value. A token is not repeated."""
-    import tomlkit
-
-    if name.endswith("token_source") and value.startswith("literal:"):
-        value = "literal:..."
-    return tomlkit.item(str(value) if isinstance(value, Path) else value).as_string()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from typing import Any
 
 from torch import Tensor
 
@@ -17,5 +18,5 @@ def transfer(x: Tensor, slot: Slot) -> Tensor:
 def transfer_step(positions: Tensor, meta: AttentionMeta, slot: Slot) -> tuple[Tensor, AttentionMeta]:
     """Positions, and every tensor of the bookkeeping."""
     held = {field.name: getattr(meta, field.name) for field in fields(meta)}
-    moved = {name: transfer(value, slot) for name, value in held.items() if isinstance(value, Tensor)}
+    moved: dict[str, Any] = {name: transfer(value, slot) for name, value in held.items() if isinstance(value, Tensor)}
     return transfer(positions, slot), replace(meta, **moved)
