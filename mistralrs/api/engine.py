@@ -66,9 +66,9 @@ class LocalEngine:
         log: RequestLog | None = None,
         notify: Callable[..., None] | None = None,
     ) -> None:
-        """``notify(event, **facts)`` tells observers: :meth:`PluginHost.notify`."""
+        """``loop`` runs the requests; ``notify(event, **facts)`` tells observers: :meth:`PluginHost.notify`."""
         self.model = model
-        self._loop = loop
+        self.loop = loop
         self._log = log
         self._notify = notify or _nobody
         self._ids = itertools.count()
@@ -147,9 +147,9 @@ class LocalEngine:
         # The template has written the special tokens already.
         ids = self.model.tokenizer.encode(prompt, add_special_tokens=False).ids
         request_id = next(self._ids)
-        answer = Answer(lambda: self._loop.submit(Abort(request_id)), self._record(request_id, request))
+        answer = Answer(lambda: self.loop.submit(Abort(request_id)), self._record(request_id, request))
         generate = Generate(id=request_id, prompt=tuple(ids), sampling=sampling, truncate=request.truncate)
-        self._loop.submit(generate, answer.deliver)
+        self.loop.submit(generate, answer.deliver)
         return answer
 
     def _record(self, request_id: int, request: ChatRequest) -> Callable[[Answer], None]:
@@ -170,6 +170,6 @@ class LocalEngine:
     def close(self) -> None:
         """End all requests and the engine."""
         self._notify("mistralrs_stopping")
-        self._loop.close(CLOSE_SECONDS)
+        self.loop.close(CLOSE_SECONDS)
         if self._log is not None:
             self._log.close()

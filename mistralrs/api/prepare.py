@@ -49,7 +49,7 @@ def prepare(host: PluginHost, selection: ModelSelection, progress: Progress) -> 
     importing = threading.Thread(target=_import_torch, name="import-torch", daemon=True)
     with HeldInterrupts() as interrupts:
         importing.start()
-        prepared = _read_text_side(host, selection, inspected)
+        prepared = read_text_side(host, selection, inspected)
         while importing.is_alive() and not interrupts.pending:
             importing.join(JOIN_SECONDS)
     return prepared
@@ -62,8 +62,8 @@ def _import_torch() -> None:
         importlib.import_module("torch")
 
 
-def _read_text_side(host: PluginHost, selection: ModelSelection, inspected: Inspected) -> Prepared:
-    """The tokenizer and the chat template of an inspected model."""
+def read_text_side(host: PluginHost, selection: ModelSelection, inspected: Inspected) -> Prepared:
+    """The tokenizer and the chat template of an inspected model. Imports no torch."""
     files, checkpoint = inspected.files, inspected.checkpoint
     renderer.warm_up()
     tokenizer = load_tokenizer(files, checkpoint, selection.tokenizer)

@@ -167,12 +167,14 @@ def _shared(
     chat_template: ChatTemplateFile = None,
     jinja_explicit: JinjaExplicit = None,
     threads: Threads = None,
-    dump_config: DumpConfig = False,
 ) -> None:
     """The options in the order help shows them, with their defaults: only the signature matters."""
 
 
 SHARED = inspect.signature(_shared, eval_str=True).parameters
+DUMP = inspect.Parameter(
+    "dump_config", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=DumpConfig
+)  # no setting: it decides what becomes of the settings
 # What a section calls a parameter, where the names differ.
 PAGED_FIELDS = {
     "paged_attn": "mode",
@@ -199,14 +201,14 @@ def model_options(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def run(**arguments: Any) -> None:
         shared = {name: arguments.pop(name) for name in SHARED}
-        dump = shared.pop("dump_config")
+        dump = arguments.pop(DUMP.name)
         made = sections(arguments["ctx"].obj, shared)
         if dump:
             _dump(arguments["ctx"], made, arguments)
             return
         command(sections=made, **arguments)
 
-    parameters = [*own, *SHARED.values()]
+    parameters = [*own, *SHARED.values(), DUMP]
     keyword_only = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
     run.__signature__ = inspect.Signature(keyword_only)  # type: ignore[attr-defined]
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}

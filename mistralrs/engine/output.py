@@ -55,6 +55,19 @@ class TokenDecoder:
             return _ByteLevelStream(self._tokenizer, special, self._pieces[skip_special_tokens])
         return _WindowStream(self._tokenizer, special, self._anchor)
 
+    def token_bytes(self, token: int) -> bytes:
+        """The bytes of one token by itself, special tokens included; maybe not a whole character."""
+        if self._tokenizer is None:
+            return b""
+        if self._is_byte_level:
+            return _ByteLevelStream(self._tokenizer, frozenset(), {}).piece(token)
+        text = self._tokenizer.id_to_token(token) or ""
+        if _BYTE_TOKEN.fullmatch(text):
+            return bytes([int(text[3:5], 16)])
+        before = self._tokenizer.decode(self._anchor, skip_special_tokens=False)
+        both = self._tokenizer.decode([*self._anchor, token], skip_special_tokens=False)
+        return both[len(before) :].encode("utf-8", "surrogatepass")
+
 
 class _SilentStream:
     def push(self, token: int) -> str:
@@ -76,13 +89,14 @@ class _ByteLevelStream:
     def push(self, token: int) -> str:
         piece = self._pieces.get(token)
         if piece is None:
-            piece = self._pieces[token] = self._bytes_of(token)
+            piece = self._pieces[token] = self.piece(token)
         return self._utf8.decode(piece)
 
     def flush(self) -> str:
         return self._utf8.decode(b"", final=True)
 
-    def _bytes_of(self, token: int) -> bytes:
+    def piece(self, token: int) -> bytes:
+        """The bytes of one token."""
         text = None if token in self._special else self._tokenizer.id_to_token(token)
         if text is None:
             return b""

@@ -58,4 +58,5 @@ class FixedAngles(nn.Module):
 
 def plain_frequencies(rotary: int, theta: float, device: torch.device | None = None) -> Tensor:
     """Angle per position of each pair as first published, ``[rotary / 2]`` float32."""
-    return 1.0 / theta ** (torch.arange(0, rotary, 2, dtype=torch.float32, device=device) / rotary)
+    # On the CPU first: the same numbers everywhere, and arange on the meta device would import half of torch.
+    return (1.0 / theta ** (torch.arange(0, rotary, 2, dtype=torch.float32) / rotary)).to(device)

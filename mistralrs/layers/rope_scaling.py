@@ -32,7 +32,7 @@ def yarn_frequencies(
     if truncate:
         first, last = math.floor(first), math.ceil(last)
     first, last = max(first, 0), min(last, rotary - 1)
-    ramp = (torch.arange(len(freq), dtype=torch.float32, device=freq.device) - first) / ((last - first) or 0.001)
+    ramp = (torch.arange(len(freq), dtype=torch.float32).to(freq.device) - first) / ((last - first) or 0.001)
     stretched = ramp.clamp(0, 1)
     return stretched * freq / factor + (1 - stretched) * freq
 

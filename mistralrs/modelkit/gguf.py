@@ -142,7 +142,7 @@ def _rope(arch: str, metadata: Mapping[str, Any], found: Mapping[str, Any], has_
 
 
 def _positive(value: Any) -> float | None:
-    return value if isinstance(value, int | float) and 0 < value < math.inf else None
+    return float(value) if isinstance(value, int | float) and 0 < value < 1e12 else None
 
 
 def head_size(found: Mapping[str, Any]) -> int | None:

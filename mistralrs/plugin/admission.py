@@ -9,6 +9,8 @@ import contextlib
 import logging
 import re
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from types import ModuleType
 from typing import Final
@@ -23,6 +25,12 @@ from mistralrs.plugin.records import PluginRecord, Status, describe
 from mistralrs.plugin.specs import API_VERSION, Spec
 
 _log = logging.getLogger(__name__)
+
+HEAVY: Final = ("torch", "transformers", "tensorflow", "jax")
+"""Packages that take seconds to import."""
+
+SLOW: Final = 0.5
+"""Seconds after which importing a declaration is remarked on."""
 
 _API: Final = re.compile(r"(\d+)\.(\d+)")
 
@@ -53,7 +61,7 @@ def admit(record: PluginRecord, manager: pluggy.PluginManager, *, strict: bool) 
 
 
 def _admit(record: PluginRecord, manager: pluggy.PluginManager) -> None:
-    module = record.entry_point.load()
+    module = _import(record)
     newer = _check_api(record, module)
     if record.status is Status.INCOMPATIBLE:
         return
@@ -68,6 +76,20 @@ def _admit(record: PluginRecord, manager: pluggy.PluginManager) -> None:
             hint = requirements.install_hint(record, package)
             record.turn(Status.UNAVAILABLE, f"needs {package!r}: {hint}")
             return
+
+
+def _import(record: PluginRecord) -> ModuleType:
+    """Import the declaration, and note on the record what that cost everybody."""
+    absent = [name for name in HEAVY if name not in sys.modules]
+    started = time.perf_counter()
+    module: ModuleType = record.entry_point.load()
+    seconds = time.perf_counter() - started
+    heavy = [name for name in absent if name in sys.modules]
+    if heavy and threading.active_count() == 1:  # else another thread may have been the one
+        record.reason = f"imports {heavy[0]} to be declared, which every start pays for"
+    elif seconds > SLOW:
+        record.reason = f"takes {seconds:.1f} s to be declared, which every start pays for"
+    return module
 
 
 def _register(record: PluginRecord, module: ModuleType, manager: pluggy.PluginManager) -> None:

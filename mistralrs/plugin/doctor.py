@@ -92,6 +92,8 @@ def _status(record: PluginRecord) -> Iterator[Finding]:
             problem=f"is incompatible: {record.reason}",
             fix=f"pip install --upgrade {record.distribution}",
         )
+    elif record.status is Status.ACTIVE and record.reason:
+        yield Finding(level="note", subject=record.label, problem=record.reason)
     elif record.status is Status.UNAVAILABLE:
         yield Finding(level="warning", subject=record.label, problem=problem, fix=fix)
     elif record.status is Status.SHADOWED:

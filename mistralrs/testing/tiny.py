@@ -91,3 +91,22 @@ def write_checkpoint(spec: ArchitectureSpec, folder: Path, *, seed: int = 0, **c
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:
     path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    """``python -m mistralrs.testing.tiny ARCHITECTURE FOLDER``: write a tiny model of an installed architecture."""
+    import argparse
+
+    from mistralrs.plugin.host import PluginHost
+
+    parser = argparse.ArgumentParser(prog="python -m mistralrs.testing.tiny", description=main.__doc__)
+    parser.add_argument("architecture", help="a key of an architecture plugin, such as its name")
+    parser.add_argument("folder", type=Path, help="the folder to write")
+    parser.add_argument("--seed", type=int, default=0, help="of the random weights")
+    given = parser.parse_args()
+    spec = PluginHost().resolve("architecture", given.architecture)
+    print(f"wrote {write_checkpoint(spec, given.folder, seed=given.seed)}")
+
+
+if __name__ == "__main__":
+    main()

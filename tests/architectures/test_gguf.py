@@ -18,7 +18,7 @@ from mistralrs.checkpoint import Checkpoint, ModelFiles
 from mistralrs.plugin import ArchitectureSpec, ModelFacts
 from mistralrs.plugin.host import PluginHost
 from mistralrs.plugin.policy import Policy
-from mistralrs.weights import CheckpointSource, DictSource
+from mistralrs.weights import CheckpointSource, DictSource, MetaSource, measure
 
 PROMPT = torch.randint(4, SIZES["vocab_size"], (19,), generator=torch.Generator().manual_seed(1)).tolist()
 
@@ -138,6 +138,17 @@ def test_same_logits_as_the_checkpoint(written: Written) -> None:
     ours, plain = (each.step({"a": PROMPT})["a"] for each in (model, written.from_state()))
     torch.testing.assert_close(ours, plain, rtol=0, atol=1e-5)
     assert not source.unread()
+
+
+def test_the_file_is_measured_without_reading_it(written: Written) -> None:
+    assert written.spec.gguf is not None
+    tensors = written.checkpoint.tensors
+    table = written.spec.gguf.load()
+    config = written.spec.config.load().model_validate(table.to_config(written.checkpoint.metadata, tensors))
+    present = {name: info.layout for name, info in tensors.items()}
+    sizes = measure(written.spec.build.load(), config, MetaSource(present, table.rename))
+    assert sizes.total == sum(info.nbytes for info in tensors.values())
+    assert len(sizes.layers) == config.num_hidden_layers
 
 
 def test_same_probabilities_as_llama_cpp(written: Written) -> None:

@@ -12,6 +12,7 @@ from cases import SIZES
 from paged import PagedModel
 
 from mistralrs.errors import EngineError
+from mistralrs.layers import LongAngles, Rope
 from mistralrs.ops import record
 from mistralrs.plugin.host import PluginHost
 from mistralrs.plugin.policy import Policy
@@ -135,3 +136,12 @@ def test_a_step_without_limits_is_refused(pair: Pair) -> None:
     step.meta = replace(step.meta, limits=None)
     with pytest.raises(EngineError, match="how long a request may become"):
         model.module(step)
+
+
+def test_a_copy_on_another_device_is_shared() -> None:
+    freq = torch.ones(2)
+    rope, meta = Rope(LongAngles(freq, freq, 8, 1.0), 4), torch.device("meta")
+    assert rope.on(torch.device("cpu")) is rope
+    assert rope.on(meta) is rope.on(meta)
+    assert all(buffer.is_meta for buffer in rope.on(meta).buffers())
+    assert not any(buffer.is_meta for buffer in rope.buffers())

@@ -7,13 +7,23 @@ from typing import Any
 
 import pytest
 
-from mistralrs.plugin import ArchitectureSpec, FormatSpec, FrontendSpec, KernelsSpec, Ref, SourceSpec, Spec
+from mistralrs.plugin import (
+    ArchitectureSpec,
+    FormatSpec,
+    FrontendSpec,
+    KernelsSpec,
+    QuantizationSpec,
+    Ref,
+    SourceSpec,
+    Spec,
+)
 from mistralrs.plugin.kinds import KINDS
 
 REF = Ref("package.module:attribute")
 
 SPECS: list[Spec] = [
     ArchitectureSpec(name="llama", summary="s", hf_names=("A", "B"), gguf_names=("llama",), config=REF, build=REF),
+    QuantizationSpec(name="gptq", summary="s", method=REF, config_names=("gptq",), bits_per_weight=4.25),
     FormatSpec(name="gguf", summary="s", suffixes=(".gguf",), opener=REF),
     SourceSpec(name="pypi", summary="s", schemes=("pypi",), source=REF),
     KernelsSpec(name="torch", summary="s", devices=("cpu",), priority=0, backend=REF),
@@ -29,6 +39,7 @@ def test_records_cross_process_borders(spec: Spec) -> None:
 def test_keys_are_the_name_and_those_of_the_kind() -> None:
     assert [spec.keys for spec in SPECS] == [
         ("llama", "A", "B", "gguf:llama"),
+        ("gptq", "config:gptq"),
         ("gguf", ".gguf"),
         ("pypi",),
         ("torch",),

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mistralrs.ops import Weight
-from mistralrs_plugins.kernels.cpu.program.arguments import Current, Number, Stage
+from mistralrs_plugins.kernels.cpu.program.arguments import Argument, Current, Number, Stage
 from mistralrs_plugins.kernels.cpu.program.products import (
     eight_bit_room,
     is_dense,
@@ -64,7 +64,8 @@ def _run(x: Tensor, table: Table, layout: str, bias: Tensor | None, out: Tensor)
 @lru_cache(maxsize=64)
 def _program(layout: str, rows: int, width: int, row_bytes: int) -> Program:
     """A program for every weight of one shape and layout; its address is put in for each run."""
-    source, output = [Current(Number.INPUT), 4 * width], [Current(Number.LOGITS), 4 * rows]
+    source: list[Argument] = [Current(Number.INPUT), 4 * width]
+    output: list[Argument] = [Current(Number.LOGITS), 4 * rows]
     stages = [Stage()]
     activations = None if is_dense(layout) else eight_bit_room(width)
     if activations is not None:

@@ -123,6 +123,12 @@ def set_threads(count: int) -> None:
     _shared.wanted = count
 
 
+def reset() -> None:
+    """Choose the number of threads anew: the environment's, or as many as there are CPUs to use."""
+    _shared.close()
+    _shared.wanted = None
+
+
 def _from_environment() -> int | None:
     given = os.environ.get("MISTRALRS_NUM_THREADS")
     if not given:

@@ -100,7 +100,7 @@ def spread_high_bits(b: ir.IRBuilder, first: ir.Value, second: ir.Value) -> ir.V
 
 def _spread_two(b: ir.IRBuilder, first: ir.Value, second: ir.Value, byte: int) -> ir.Value:
     words = [_everywhere(b, b.trunc(word, I32), 4) for word in (first, second)]
-    both = b.bitcast(shuffle(b, *words, list(range(8))), b8x32.llvm)
+    both = b.bitcast(shuffle(b, words[0], words[1], list(range(8))), b8x32.llvm)
     own_byte = shuffle(b, both, both, [lane // 16 * 16 + byte + lane % 16 // 8 for lane in range(32)])
     own_bit = b.and_(own_byte, constant(b8x32, [1 << lane % 8 for lane in range(32)]))
     return b.zext(b.icmp_unsigned("!=", own_bit, constant(b8x32, 0)), b8x32.llvm)

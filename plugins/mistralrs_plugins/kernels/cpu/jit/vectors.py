@@ -42,15 +42,15 @@ i16x16 = Vector("i16x16", ir.IntType(16), 16)
 i32x8 = Vector("i32x8", ir.IntType(32), 8)
 f32x8 = Vector("f32x8", ir.FloatType(), 8)
 
-_NAMES: dict[Any, tuple[str | None, str | None]] = {
+_NAMES: dict[Any, tuple[str, str]] = {
     operator.add: ("fadd", "add"),
     operator.iadd: ("fadd", "add"),
     operator.sub: ("fsub", "sub"),
     operator.mul: ("fmul", "mul"),
-    operator.truediv: ("fdiv", None),
-    operator.or_: (None, "or_"),
+    operator.truediv: ("fdiv", ""),
+    operator.or_: ("", "or_"),
 }
-"""LLVM's instruction for each operator, between floats and between integers."""
+"""LLVM's instruction for each operator, between floats and between integers; none where it has no meaning."""
 
 
 def floats(kind: Vector) -> bool:
@@ -64,7 +64,7 @@ def _define(symbol: Callable[..., Any]) -> None:
     class Same(AbstractTemplate):  # type: ignore[misc]
         def generic(self, args: tuple[types.Type, ...], kws: Any) -> Any:
             same = len(args) == 2 and isinstance(args[0], Vector) and args[0] == args[1]
-            known = same and _NAMES[symbol][0 if floats(args[0]) else 1] is not None
+            known = same and _NAMES[symbol][0 if floats(args[0]) else 1]
             return signature(args[0], *args) if known else None
 
     def lower(context: Any, builder: ir.IRBuilder, sig: Any, args: tuple[ir.Value, ...]) -> ir.Value:

@@ -141,8 +141,9 @@ def _softmax_step(scores: Any, low: Any, high: Any, cap: Any, state: Any, out: A
             store_f32(scores + 4 * t, _NOTHING)
         for t in range(high, TILE):
             store_f32(scores + 4 * t, _NOTHING)
-    top = larger(larger(load_f32x8(scores), load_f32x8(scores + 32)),
-                 larger(load_f32x8(scores + 64), load_f32x8(scores + 96)))
+    top = larger(
+        larger(load_f32x8(scores), load_f32x8(scores + 32)), larger(load_f32x8(scores + 64), load_f32x8(scores + 96))
+    )
     before = load_f32(state)
     maximum = max(before, lane_max(top))
     shrink = exp(splat(before - maximum))
@@ -185,8 +186,19 @@ def make_attend(kind: str) -> Kernel:
     load_eight, load_one, _, _, size = STORED[kind]
 
     @part
-    def gather(pool: Any, table: Any, block_size: Any, blocks: Any, first: Any, count: Any, head: Any, heads: Any,
-               dim: Any, target: Any, width: Any) -> None:
+    def gather(
+        pool: Any,
+        table: Any,
+        block_size: Any,
+        blocks: Any,
+        first: Any,
+        count: Any,
+        head: Any,
+        heads: Any,
+        dim: Any,
+        target: Any,
+        width: Any,
+    ) -> None:
         """``count`` keys or values of one head from position ``first`` on, as floats, padded with zeros."""
         whole = dim // 8 * 8
         for t in range(count):
@@ -205,8 +217,9 @@ def make_attend(kind: str) -> Kernel:
             store_f32(target + 4 * i, np.float32(0))
 
     @part
-    def finish(args: Any, item: Any, head: Any, rows: Any, group: Any, v_dim: Any, v_width: Any, out: Any,
-               state: Any) -> None:
+    def finish(
+        args: Any, item: Any, head: Any, rows: Any, group: Any, v_dim: Any, v_width: Any, out: Any, state: Any
+    ) -> None:
         """Results, divided by the sum of their weights; or as a partial result with maximum and sum behind it."""
         token, partial, kv_heads = load_i64(item + 8), load_i64(item + 48), load_i64(args + 8)
         for r in range(rows):
@@ -293,13 +306,13 @@ def merge(args: int, chunk: int, thread: int) -> None:
     first = load_i64(load_i64(args + 24)) + (load_i64(entry + 8) * heads + head) * size
     target = load_i64(args + 32) + load_i64(entry) * load_i64(args + 40) + 4 * head * v_dim
     maximum = _NOTHING
-    for part in range(parts):
-        maximum = max(maximum, load_f32(first + part * heads * size + 4 * v_dim))
+    for index in range(parts):
+        maximum = max(maximum, load_f32(first + index * heads * size + 4 * v_dim))
     for i in range(v_dim):
         store_f32(target + 4 * i, np.float32(0))
     total = np.float32(0)
-    for part in range(parts):
-        at = first + part * heads * size
+    for index in range(parts):
+        at = first + index * heads * size
         share = first_lane(exp(splat(load_f32(at + 4 * v_dim) - maximum)))
         total += share * load_f32(at + 4 * v_dim + 4)
         for i in range(v_dim):

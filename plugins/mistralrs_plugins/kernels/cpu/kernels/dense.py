@@ -97,7 +97,10 @@ def make_embed(name: str) -> Kernel:
 
     def embed(args: int, chunk: int, thread: int) -> None:
         row = max(0, min(load_i64(load_i64(load_i64(args)) + 8 * chunk), load_i64(args + 24) - 1))
-        source, target = load_i64(args + 8) + row * load_i64(args + 16), load_i64(args + 48) + chunk * load_i64(args + 56)
+        source, target = (
+            load_i64(args + 8) + row * load_i64(args + 16),
+            load_i64(args + 48) + chunk * load_i64(args + 56),
+        )
         read(source, load_i64(args + 32), target, load_f32(args + 40))
 
     return embed

@@ -84,4 +84,3 @@ def rows(args: int, chunk: int, thread: int) -> None:
     target = load_i64(args + 40) + chunk * load_i64(args + 48)
     for i in range(width):
         store_f32(target + 4 * i, load_f32(source + 4 * i))
-

@@ -11,8 +11,8 @@ class BlockLayout:
     """One quantized type. The functions are described in :mod:`.blocks32`.
 
     ``block_bytes`` hold ``block`` values; every ``group`` (32 or 16) of them share a scale. ``largest`` is the largest
-    magnitude of a value. Without a ``minimum`` values are signed. Types with small blocks are multiplied four blocks at a
-time: ``four_factors`` and ``two_blocks`` are for that.
+    magnitude of a value. Without a ``minimum`` values are signed. Types with small blocks are multiplied four blocks
+    at a time: ``four_factors`` and ``two_blocks`` are for that.
     """
 
     block_bytes: int

@@ -66,7 +66,7 @@ def layout_of(name: str) -> BlockLayout:
 
 
 def make_blocks(layout: BlockLayout) -> Any:
-    """``blocks(w, x, width, first)``: the blocks from ``first`` on of a weight row at ``w`` times activations at ``x``."""
+    """``blocks(w, x, width, first)``: the blocks from ``first`` on of a weight row times a row of activations."""
     block, block_bytes, inside = layout.block, layout.block_bytes, layout.block // 32
     open_block, values, scale, minimum = layout.open_block, layout.values, layout.scale, layout.minimum
 

@@ -51,8 +51,8 @@ class Current:
 class Buffer:
     """Scratch memory for one intermediate value: ``row_bytes`` for each token of a step.
 
-    ``first`` and ``last`` are the stages that use it; ``offset`` is its place, in bytes for each token: the buffer starts
-    at offset times capacity, and its rows lie one after another.
+    ``first`` and ``last`` are the stages that use it. ``offset`` is its place in bytes for each token: the buffer
+    starts at offset times capacity, and its rows lie one after another.
     """
 
     row_bytes: int

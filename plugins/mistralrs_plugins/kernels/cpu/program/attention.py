@@ -61,7 +61,7 @@ def attend_calls(q: Place, target: Place, cache: LayerCache, spec: AttentionSpec
 
 
 def scratch_bytes(group: int, head_dim: int, v_dim: int) -> int:
-    """What the attention kernel needs for each thread: rows of queries, results, scores and state; tiles of the cache."""
+    """What the kernel needs for each thread: rows of queries, results, scores and state; tiles of the cache."""
     rows = max(_ROWS, group) + 1
     width, v_width = -(-head_dim // 32) * 32, -(-v_dim // 32) * 32
     return 4 * (rows * (width + v_width + _TILE + 2) + _TILE * (2 * width + v_width))

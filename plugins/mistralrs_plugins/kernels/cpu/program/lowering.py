@@ -16,9 +16,8 @@ import torch
 from torch import Tensor
 
 from mistralrs.ops import Recording, Weight
-from mistralrs.ops.recorder import INPUTS
+from mistralrs.ops.recorder import INPUTS, Slot
 from mistralrs.ops.recorder import Call as Operation
-from mistralrs.ops.recorder import Slot
 from mistralrs_plugins.kernels.cpu.program import attention
 from mistralrs_plugins.kernels.cpu.program.arguments import (
     AddressOf,
@@ -143,7 +142,14 @@ class Lowering:
         self._is_input(ids, "ids")
         table = self._table(weight)
         target = self.new(call.results[0], table.width)
-        arguments = [AddressOf(Number.IDS), table.address, table.row_bytes, table.rows, table.width, float(scale)]
+        arguments: list[Argument] = [
+            AddressOf(Number.IDS),
+            table.address,
+            table.row_bytes,
+            table.rows,
+            table.width,
+            float(scale),
+        ]
         name = f"dense:make_embed:{call.layout}"
         self.emit(Call(name, [*arguments, *strided(target)], per={Number.TOKENS: 1}), [], [target])
 
@@ -152,7 +158,7 @@ class Lowering:
         self._is_input(positions, "positions")
         vector = self._vector(frequencies)
         cos, sin = (self.new(slot, len(vector)) for slot in call.results)
-        arguments = [AddressOf(Number.POSITIONS), vector.data_ptr(), len(vector), float(factor)]
+        arguments: list[Argument] = [AddressOf(Number.POSITIONS), vector.data_ptr(), len(vector), float(factor)]
         arguments += [*strided(cos), *strided(sin)]
         self.emit(Call("rotary:rotation", arguments, per={Number.TOKENS: 1}), [], [cos, sin])
 
@@ -165,7 +171,14 @@ class Lowering:
         groups, rest = divmod(source.width, len(vector))
         if rest:
             raise NotCompiled("a norm that is no divisor of its row")
-        arguments = [*strided(source), groups, len(vector), vector.data_ptr(), float(eps), float(offset)]
+        arguments: list[Argument] = [
+            *strided(source),
+            groups,
+            len(vector),
+            vector.data_ptr(),
+            float(eps),
+            float(offset),
+        ]
         arguments += [*strided(target), *self.with_eight_bit(slot, writes)]
         self.emit(Call("norm:rms_norm", arguments, per={rows: 1}), [source], writes)
 
@@ -200,7 +213,7 @@ class Lowering:
         if source.width != table.width:
             raise NotCompiled("a product of other sizes than its weight")
         given = source if is_dense(call.layout) else self.eight_bit(x, is_paired(call.layout))
-        output = [Current(Number.LOGITS), 4 * self.vocab] if target is None else strided(target)
+        output: list[Argument] = [Current(Number.LOGITS), 4 * self.vocab] if target is None else strided(target)
         product = product_call(
             call.layout,
             table,
@@ -221,7 +234,13 @@ class Lowering:
             raise NotCompiled("a rotation of other sizes than its heads")
         target = self.new(call.results[0], source.width, self.rows(x))
         apart, step = (pairs, 1) if style == "halves" else (1, 2)
-        arguments = [*strided(source), source.width // head_dim, head_dim, *strided(cosines), *strided(sines)]
+        arguments: list[Argument] = [
+            *strided(source),
+            source.width // head_dim,
+            head_dim,
+            *strided(cosines),
+            *strided(sines),
+        ]
         arguments += [pairs, apart, step, *strided(target)]
         self.emit(Call("rotary:rope", arguments, per={Number.TOKENS: 1}), [source, cosines, sines], [target])
 
@@ -252,7 +271,13 @@ class Lowering:
         x, y, slot = self.place(gate), self.place(up), call.results[0]
         target = self.new(slot, x.width, self.rows(gate))
         writes = [target]
-        arguments = [*_sliced(x.width), *strided(x), *strided(y), *strided(target), *self.with_eight_bit(slot, writes)]
+        arguments: list[Argument] = [
+            *_sliced(x.width),
+            *strided(x),
+            *strided(y),
+            *strided(target),
+            *self.with_eight_bit(slot, writes),
+        ]
         name = f"elementwise:make_gated:{activation}"
         self.emit(Call(name, arguments, per={self.rows(gate): _slices(x.width)}), [x, y], writes)
 
@@ -260,7 +285,7 @@ class Lowering:
         x, y = (self.place(arg) for arg in call.args)
         rows = self.rows(call.args[0])
         target = self.new(call.results[0], x.width, rows)
-        arguments = [*_sliced(x.width), *strided(x), *strided(y), *strided(target)]
+        arguments: list[Argument] = [*_sliced(x.width), *strided(x), *strided(y), *strided(target)]
         self.emit(Call("elementwise:add", arguments, per={rows: _slices(x.width)}), [x, y], [target])
 
     def _split(self, _index: int, call: Operation) -> None:
@@ -279,14 +304,14 @@ class Lowering:
         self._is_input(index, "rows")
         source = self.place(x)
         target = self.new(call.results[0], source.width, Number.ROWS)
-        arguments = [*strided(source), AddressOf(Number.TOKENS), AddressOf(Number.WANTED), source.width]
+        arguments: list[Argument] = [*strided(source), AddressOf(Number.TOKENS), AddressOf(Number.WANTED), source.width]
         self.emit(Call("elementwise:rows", [*arguments, *strided(target)], per={Number.ROWS: 1}), [source], [target])
 
     def _softcap(self, index: int, call: Operation) -> None:
         """Of the logits only, in place."""
         if index + 1 != len(self.recording.calls) or not self.vocab:
             raise NotCompiled("a soft cap on something else than the logits")
-        arguments = [*_sliced(self.vocab), Current(Number.LOGITS), 4 * self.vocab, float(call.args[1])]
+        arguments: list[Argument] = [*_sliced(self.vocab), Current(Number.LOGITS), 4 * self.vocab, float(call.args[1])]
         self.stages.append(Stage([Call("elementwise:softcap", arguments, per={Number.ROWS: _slices(self.vocab)})]))
 
     # Constants and inputs

@@ -1,0 +1,266 @@
+"""The engine for asyncio: prompts are made on threads, answers arrive as batches of whatever is new."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from mistralrs.api.engine import EngineLoop, ServedModel
+from mistralrs.api.requests import ChatRequest, SamplingOptions
+from mistralrs.api.sampling import model_defaults, resolve
+from mistralrs.engine.output import TokenDecoder
+from mistralrs.engine.request import (
+    Abort,
+    EngineOutput,
+    Finished,
+    FinishReason,
+    Generate,
+    SamplingParams,
+    TokenLogprob,
+    Tokens,
+    Usage,
+)
+from mistralrs.errors import RequestError
+from mistralrs.plugin import RequestRecord
+
+if TYPE_CHECKING:
+    from mistralrs.config.model import ModelSelection
+    from mistralrs.plugin.host import PluginHost
+
+__all__ = [
+    "AsyncEngine",
+    "EngineOutput",
+    "Finished",
+    "FinishReason",
+    "Generation",
+    "SamplingParams",
+    "TextSide",
+    "TokenLogprob",
+    "Tokens",
+    "Usage",
+]
+
+TEXT_THREADS = 4
+MAX_TEXT_TO_TOKENS = 4
+"""A normalizer may shrink a text; nothing known shrinks it by more than this."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextSide:
+    """A model without its weights: what a process needs that only reads and writes text. ``eos_ids`` end answers."""
+
+    model: ServedModel
+    eos_ids: frozenset[int]
+
+    @classmethod
+    def open(cls, host: PluginHost, selection: ModelSelection) -> TextSide:
+        """Locate and inspect a model, without importing torch.
+
+        Raises a :class:`~mistralrs.errors.MistralrsError` that says what is wrong with the reference or file.
+        """
+        from mistralrs.api.prepare import read_text_side
+        from mistralrs.checkpoint import no_progress
+        from mistralrs.loading.inspect import inspect
+        from mistralrs.loading.locate import locate
+        from mistralrs.loading.presets import with_presets
+        from mistralrs.loading.special import eos_ids
+
+        selection = with_presets(host.policy, selection)
+        prepared = read_text_side(host, selection, inspect(host, locate(host, selection, no_progress), selection))
+        inspected, tokenizer = prepared.inspected, prepared.tokenizer
+        tokens = tokenizer.get_vocab_size(with_added_tokens=True)
+        model = ServedModel(
+            id=inspected.files.id,
+            tokenizer=tokenizer,
+            template=prepared.template,
+            context_length=inspected.context_length,
+            vocab_size=min(tokens, getattr(inspected.config, "vocab_size", tokens)),
+            generation=inspected.generation,
+        )
+        return cls(model=model, eos_ids=eos_ids(inspected, tokenizer))
+
+
+class Generation:
+    """Answers that are made together: ``count`` of them, told apart by their index.
+
+    ``prompts`` are the token ids of each prompt; the answers 0 to n-1 belong to the first, and so on.
+    """
+
+    def __init__(self, prompts: Sequence[tuple[int, ...]], count: int) -> None:
+        self.prompts = prompts
+        self.count = count
+        self._ids: list[int] = []
+        self._submit: Callable[[Abort], None] = lambda message: None
+        self._new: list[tuple[int, EngineOutput]] = []
+        self._open = count
+        self._wake = asyncio.Event()
+
+    def start(self, ids: Sequence[int], submit: Callable[[Abort], None]) -> None:
+        """Say how the answers can be stopped."""
+        self._ids = list(ids)
+        self._submit = submit
+
+    def take(self, index: int, output: EngineOutput) -> None:
+        """Take in output of one answer; on the loop's thread."""
+        self._new.append((index, output))
+        self._wake.set()
+
+    async def first(self, timeout: float) -> None:
+        """Wait until there is any output, at most ``timeout`` seconds. Raises the error of an answer that has none."""
+        if not self._new:
+            try:
+                await asyncio.wait_for(self._wake.wait(), timeout)
+            except TimeoutError:
+                return
+        for _, output in self._new:
+            if isinstance(output, Tokens):
+                return
+            raise_error(output)
+
+    async def batches(self, pause: float | None = None) -> AsyncIterator[list[tuple[int, EngineOutput]]]:
+        """Everything that came since the last batch, until each answer had its Finished.
+
+        With ``pause``, a batch is empty when nothing has come for so many seconds.
+        """
+        while self._open:
+            if not self._new:
+                self._wake.clear()
+                try:
+                    await asyncio.wait_for(self._wake.wait(), pause)
+                except TimeoutError:
+                    yield []
+                    continue
+            batch, self._new = self._new, []
+            self._open -= sum(isinstance(output, Finished) for _, output in batch)
+            yield batch
+
+    def cancel(self) -> None:
+        """Stop what still runs; each answer ends with its Finished."""
+        for request_id in self._ids:
+            self._submit(Abort(request_id))
+        self._ids = []
+
+
+class AsyncEngine:
+    """One model for asyncio. ``loop`` must deliver on the event loop's thread: see :class:`EngineProcess`.
+
+    ``notify(event, **facts)`` tells observers, on a thread of its own.
+    """
+
+    def __init__(
+        self, text: TextSide, loop: EngineLoop, notify: Callable[..., None] = lambda event, **facts: None
+    ) -> None:
+        self.model = text.model
+        self.eos_ids = text.eos_ids
+        self._loop = loop
+        self._notify = notify
+        self._ids = itertools.count()
+        self._defaults = model_defaults(self.model.generation, self.model.vocab_size)
+        self._decoder = TokenDecoder(self.model.tokenizer)
+        self._threads = ThreadPoolExecutor(TEXT_THREADS, thread_name_prefix="text")
+        self._observer = ThreadPoolExecutor(1, thread_name_prefix="observers")
+        self._longest_token = max((len(token) for token in self.model.tokenizer.get_vocab()), default=1)
+
+    def sampling(self, options: SamplingOptions) -> SamplingParams:
+        """The sampling a request gets. Raises :class:`RequestError` naming the first value out of range."""
+        return resolve(options, self._defaults, {}, self.model.vocab_size)
+
+    async def render(self, request: ChatRequest, *, add_generation_prompt: bool = True) -> str:
+        """The prompt of a conversation as text. Raises :class:`RequestError` when the template refuses it."""
+        messages = [message.for_template() for message in request.messages]
+        return await self.on_thread(
+            lambda: self.model.template.render(
+                messages, add_generation_prompt=add_generation_prompt, tools=request.tools, **request.inputs()
+            )
+        )
+
+    async def encode(self, text: str, *, add_special_tokens: bool, truncate: bool = False) -> tuple[int, ...]:
+        """The token ids of ``text``. Raises :class:`RequestError` at once for one that cannot fit the context.
+
+        With ``truncate`` only the end of such a text is read.
+        """
+        room = self.model.context_length * self._longest_token * MAX_TEXT_TO_TOKENS
+        if len(text) > room:
+            if not truncate:
+                raise RequestError(
+                    f"the prompt has {len(text)} characters, which cannot fit into the context of "
+                    f"{self.model.context_length} tokens",
+                    "shorten the prompt or allow it to be truncated",
+                    param="prompt",
+                    code="context_length_exceeded",
+                )
+            text = text[-room:]
+        return await self.on_thread(lambda: self._encode(text, add_special_tokens))
+
+    def _encode(self, text: str, add_special_tokens: bool) -> tuple[int, ...]:
+        return tuple(self.model.tokenizer.encode(text, add_special_tokens=add_special_tokens).ids)
+
+    async def chat_prompt(self, request: ChatRequest) -> tuple[int, ...]:
+        """The token ids of a conversation. The template has written the special tokens already."""
+        text = await self.render(request)
+        return await self.encode(text, add_special_tokens=False, truncate=request.truncate)
+
+    async def decode(self, tokens: Sequence[int]) -> str:
+        """The text of token ids, special tokens included."""
+        return await self.on_thread(lambda: self.model.tokenizer.decode(list(tokens), skip_special_tokens=False))
+
+    async def on_thread(self, work: Callable[[], Any]) -> Any:
+        """Run what takes long beside the loop."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+    def token_bytes(self, token: int) -> bytes:
+        """The bytes one token stands for; half a character is possible."""
+        return self._decoder.token_bytes(token)
+
+    def generate(
+        self,
+        prompts: Sequence[tuple[int, ...]],
+        sampling: SamplingParams,
+        *,
+        n: int = 1,
+        truncate: bool = False,
+        observe: Callable[[EngineOutput], None] = lambda output: None,
+    ) -> Generation:
+        """Start ``n`` answers to each prompt. ``observe`` sees all output as it comes.
+
+        Answers to one prompt differ: each has the seed of the one before it plus one.
+        """
+        generation = Generation(prompts, n * len(prompts))
+        ids = list(itertools.islice(self._ids, generation.count))
+        generation.start(ids, self._loop.submit)
+        for index, request_id in enumerate(ids):
+            copy = index % n
+            chosen = sampling if sampling.seed is None else replace(sampling, seed=(sampling.seed + copy) % 2**64)
+            message = Generate(id=request_id, prompt=prompts[index // n], sampling=chosen, truncate=truncate)
+            self._loop.submit(message, self._receiver(generation, index, observe))
+        return generation
+
+    def _receiver(
+        self, generation: Generation, index: int, observe: Callable[[EngineOutput], None]
+    ) -> Callable[[EngineOutput], None]:
+        def receive(output: EngineOutput) -> None:
+            generation.take(index, output)
+            observe(output)
+            if isinstance(output, Finished):
+                record = RequestRecord(
+                    id=output.id, model=self.model.id, reason=output.reason.value, **asdict(output.usage)
+                )
+                self._observer.submit(self._notify, "mistralrs_request_finished", record=record)
+
+        return receive
+
+    def close(self) -> None:
+        """Wait for the observers, then end the threads. The engine's process is closed by its owner."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._observer.shutdown(wait=True)
+
+
+def raise_error(output: EngineOutput) -> None:
+    """Raise what an answer ended with, if it ended with an error."""
+    if isinstance(output, Finished) and output.error is not None:
+        raise output.error
+

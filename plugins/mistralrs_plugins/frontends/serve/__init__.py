@@ -1,0 +1,1 @@
+"""``mistralrs serve``: the model behind the HTTP interfaces of OpenAI and Anthropic."""

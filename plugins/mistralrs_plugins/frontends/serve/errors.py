@@ -1,0 +1,80 @@
+"""Every way a request can fail, as a status and a body in the shape its clients know."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from mistralrs.errors import EngineError, MistralrsError, RequestError
+
+ANTHROPIC_PREFIX = "/v1/messages"
+UNAVAILABLE = frozenset({"engine_unavailable", "engine_stopped"})
+STATUS_OF_CODE = {"overloaded": 429, "model_not_found": 404}
+OPENAI_TYPES = {
+    401: "authentication_error",
+    403: "permission_error",
+    429: "rate_limit_error",
+    503: "service_unavailable_error",
+}
+ANTHROPIC_TYPES = {
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    503: "overloaded_error",
+}
+
+
+@dataclass
+class HttpError(Exception):
+    """A refusal. ``message`` is for people, ``code`` for programs, ``param`` names the field that is wrong.
+
+    ``close`` says that the request was not read to its end, so that the connection cannot be used again.
+    """
+
+    status: int
+    message: str
+    code: str | None = None
+    param: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    close: bool = False
+
+    def body(self, path: str) -> bytes:
+        """The response's JSON, in Anthropic's shape on its routes and in OpenAI's elsewhere."""
+        return json.dumps(self.anthropic() if path.startswith(ANTHROPIC_PREFIX) else self.openai()).encode()
+
+    def openai(self) -> dict[str, object]:
+        """``{"error": {...}}`` as OpenAI has it."""
+        default = "server_error" if self.status >= 500 else "invalid_request_error"
+        kind = OPENAI_TYPES.get(self.status, default)
+        return {"error": {"message": self.message, "type": kind, "param": self.param, "code": self.code}}
+
+    def anthropic(self) -> dict[str, object]:
+        """``{"type": "error", ...}`` as Anthropic has it."""
+        default = "api_error" if self.status >= 500 else "invalid_request_error"
+        kind = ANTHROPIC_TYPES.get(self.status, default)
+        return {"type": "error", "error": {"type": kind, "message": self.message}}
+
+
+def as_http_error(error: BaseException) -> HttpError:
+    """What a client is told about ``error``: nothing about one that is not its business."""
+    if isinstance(error, HttpError):
+        return error
+    if isinstance(error, RequestError):
+        status = STATUS_OF_CODE.get(error.code, 400)
+        headers = {"retry-after": "1"} if status == 429 else {}
+        return HttpError(status, str(error), error.code, error.param or None, headers)
+    if isinstance(error, EngineError):
+        if error.code in UNAVAILABLE:
+            return HttpError(503, error.message, error.code, headers={"retry-after": "1"})
+        return HttpError(500, error.message, error.code)
+    if isinstance(error, MistralrsError):
+        return HttpError(500, error.message, "server_error")
+    return HttpError(500, "internal error; the server's log says more", "internal_error")
+
+
+def not_supported(param: str, feature: str) -> RequestError:
+    """A feature that this server does not have; requests that need it are refused, not answered wrongly."""
+    return RequestError(f"{param}: {feature} is not supported", param=param, code="not_supported")

@@ -1,0 +1,1 @@
+"""The OpenAI interface: chat and text completions."""

@@ -1,0 +1,128 @@
+"""uvicorn's HTTP/1.1 connection, with absolute deadlines for what clients send and errors in our shape.
+
+uvicorn has a timeout for idle connections only, which every byte resets: a sender of one byte a second would keep its
+connection for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from enum import Enum, auto
+from typing import Any
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from mistralrs_plugins.frontends.serve.errors import HttpError
+
+BODY_SLACK_SECONDS = 2.0
+"""Routes that read a body answer 408 themselves; the connection is cut if that has not helped."""
+
+
+class Phase(Enum):
+    """What a connection waits for."""
+
+    HEAD = auto()
+    BODY = auto()
+    NOTHING = auto()
+
+
+class NotedConnection(h11.Connection):
+    """Remembers the status that fits the last violation of the protocol."""
+
+    violation = 400
+
+    def next_event(self) -> Any:
+        """The next event, as h11 has it."""
+        try:
+            return super().next_event()
+        except h11.RemoteProtocolError as error:
+            self.violation = error.error_status_hint
+            raise
+
+
+class GuardedProtocol(H11Protocol):
+    """One connection. The deadlines are class attributes, set once by :func:`guarded_protocol`."""
+
+    header_timeout: float
+    body_timeout: float
+    header_bytes: int
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.conn = self._noted = NotedConnection(h11.SERVER, self.header_bytes)
+        self._phase = Phase.NOTHING
+        self._deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A client has connected, and must send the head of a request."""
+        super().connection_made(transport)
+        self._watch()
+
+    def data_received(self, data: bytes) -> None:
+        """Take in what the client sent."""
+        if not self.transport.is_closing():
+            super().data_received(data)
+            self._watch()
+
+    def on_response_complete(self) -> None:
+        """A response is sent; the next request may be here already."""
+        super().on_response_complete()
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is gone."""
+        self._enter(Phase.NOTHING)
+        super().connection_lost(exc)
+
+    def _watch(self) -> None:
+        theirs = self.conn.their_state
+        if theirs is h11.SEND_BODY:
+            self._enter(Phase.BODY)
+        elif theirs is h11.IDLE and (self.cycle is None or self.conn.trailing_data[0]):
+            self._enter(Phase.HEAD)
+        else:
+            self._enter(Phase.NOTHING)
+
+    def _enter(self, phase: Phase) -> None:
+        if phase is self._phase:
+            return
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._phase = phase
+        self._deadline = None
+        if phase is Phase.HEAD:
+            self._deadline = self.loop.call_later(self.header_timeout, self._head_is_late)
+        elif phase is Phase.BODY:
+            self._deadline = self.loop.call_later(self.body_timeout + BODY_SLACK_SECONDS, self.transport.abort)
+
+    def _head_is_late(self) -> None:
+        if not self.conn.trailing_data[0]:
+            self.transport.close()  # nothing was sent, nothing is answered
+            return
+        message = f"the request's head did not arrive within {self.header_timeout:g} seconds"
+        self._refuse(HttpError(408, message, "request_timeout"))
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is not HTTP, or has too much of a head."""
+        if self._noted.violation == 431:
+            limit = f"the request's head is larger than {self.header_bytes} bytes"
+            self._refuse(HttpError(431, limit, "headers_too_large"))
+        else:
+            self._refuse(HttpError(400, "not a valid HTTP/1.1 request", "invalid_http"))
+
+    def _refuse(self, error: HttpError) -> None:
+        """Answer without an application, and close. Says nothing in the middle of another response."""
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            body = error.body("")
+            headers = [("content-type", "application/json"), ("content-length", str(len(body)))]
+            head = h11.Response(status_code=error.status, headers=[*headers, ("connection", "close")])
+            for event in (head, h11.Data(data=body), h11.EndOfMessage()):
+                self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
+
+
+def guarded_protocol(*, header_timeout: float, body_timeout: float, header_bytes: int) -> type[GuardedProtocol]:
+    """The protocol class for one server. Times are seconds from the first moment, not from the last byte."""
+    limits = {"header_timeout": header_timeout, "body_timeout": body_timeout, "header_bytes": header_bytes}
+    return type("ServerProtocol", (GuardedProtocol,), limits)

@@ -1,0 +1,111 @@
+"""From a generation to a response: one JSON object, or a stream of events, in the shape of an interface."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any, Protocol
+
+from fastapi import Request
+from starlette.responses import Response
+
+from mistralrs.api.asynchronous import EngineOutput, FinishReason, Generation, Tokens
+from mistralrs_plugins.frontends.serve.errors import HttpError, as_http_error
+from mistralrs_plugins.frontends.serve.service import Service, Ticket
+from mistralrs_plugins.frontends.serve.stream import EventStream, while_connected
+
+KEEP_ALIVE_SECONDS = 10.0
+KEEP_ALIVE = b": keep-alive\n\n"
+
+
+class Shape(Protocol):
+    """How an interface writes answers. It is told everything in order: ``begin``, outputs, then one of the ends."""
+
+    def begin(self) -> bytes:
+        """The events before the first token."""
+
+    def add(self, index: int, output: EngineOutput) -> bytes:
+        """Take in output of the answer ``index``; return its events."""
+
+    def end(self) -> bytes:
+        """The events after the last one."""
+
+    def error(self, error: HttpError) -> bytes:
+        """The events that end a stream which failed."""
+
+    def whole(self) -> dict[str, Any]:
+        """The answers as one object."""
+
+
+async def reply(
+    request: Request, service: Service, ticket: Ticket, generation: Generation, shape: Shape, *, stream: bool
+) -> Response:
+    """The response of a generation. The ticket is given back at its end, and the engine stopped if the client goes.
+
+    Raises what an answer failed with, as long as nothing was sent.
+    """
+    ticket.runs(generation)
+    if stream:
+        return await _stream(service, ticket, generation, shape)
+    try:
+        content = await while_connected(request, _whole(ticket, generation, shape), generation.cancel)
+    finally:
+        generation.cancel()
+        ticket.give_back()
+    return Response(json.dumps(content), media_type="application/json")
+
+
+async def _whole(ticket: Ticket, generation: Generation, shape: Shape) -> dict[str, Any]:
+    async for batch in generation.batches():
+        for index, output in batch:
+            check(ticket, output)
+            shape.add(index, output)
+    return shape.whole()
+
+
+async def _stream(service: Service, ticket: Ticket, generation: Generation, shape: Shape) -> Response:
+    try:
+        # What the engine refuses at once gets a status of its own; then the stream must begin.
+        await generation.first(KEEP_ALIVE_SECONDS)
+    except BaseException:
+        generation.cancel()
+        ticket.give_back()
+        raise
+    return EventStream(
+        _events(ticket, generation, shape),
+        cancel=generation.cancel,
+        done=ticket.give_back,
+        send_timeout=service.config.send_timeout,
+    )
+
+
+async def _events(ticket: Ticket, generation: Generation, shape: Shape) -> AsyncIterator[bytes]:
+    try:
+        yield shape.begin()
+        async for batch in generation.batches(KEEP_ALIVE_SECONDS):
+            written = []
+            for index, output in batch:
+                check(ticket, output)
+                written.append(shape.add(index, output))
+            if events := b"".join(written) if batch else KEEP_ALIVE:
+                yield events
+        yield shape.end()
+    except Exception as error:
+        yield shape.error(as_http_error(error))
+
+
+def check(ticket: Ticket, output: EngineOutput) -> None:
+    """Raise what the client must be told if an answer did not end by itself."""
+    if isinstance(output, Tokens):
+        return
+    if output.error is not None:
+        raise output.error
+    if output.reason in (FinishReason.ABORT, FinishReason.ERROR):
+        raise ticket.cut or HttpError(503, "the answer was canceled", "unavailable")
+
+
+def event(data: bytes, name: bytes = b"") -> bytes:
+    """One server-sent event. ``data`` is JSON, so it has no line ends."""
+    return (b"event: " + name + b"\n" if name else b"") + b"data: " + data + b"\n\n"
+
+

@@ -1,0 +1,1 @@
+"""Routes of no particular interface: health, models, text."""

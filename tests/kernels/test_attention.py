@@ -1,0 +1,103 @@
+"""Attention over the paged cache against the reference: ragged batches, head sizes, groups, windows, soft caps."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from probes import Sequences, nmse, reference_table, run_both
+
+from mistralrs.ops import AttentionSpec, LayerCache, StepContext, Weight
+from mistralrs_plugins.kernels.cpu import threads
+
+
+def attend_both(
+    spec: AttentionSpec, lengths: list[tuple[int, int]], kind: torch.dtype, block_size: int = 4, seed: int = 0
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Append random keys and values to a random past, and attend."""
+    torch.manual_seed(seed)
+    sequences = Sequences(lengths, block_size)
+    shape = (sequences.pool_blocks, block_size, spec.kv_heads, spec.head_dim)
+    sequences.caches = [LayerCache(torch.randn(shape).to(kind), torch.randn(shape).to(kind))]
+    sequences.caches[0].k[0] = sequences.caches[0].v[0] = float("nan")  # belongs to nobody
+    sizes = (spec.heads * spec.head_dim, spec.kv_heads * spec.head_dim, spec.kv_heads * spec.head_dim)
+    table = Weight.dense(torch.randn(sequences.tokens, sum(sizes)))
+    eye = Weight.dense(torch.eye(sizes[0]))
+
+    def forward(step: StepContext) -> torch.Tensor:
+        q, k, v = step.ops.split(step.ops.embed(step.ids, table, torch.float32), sizes)
+        return step.ops.head(step.attend(0, q, k, v, spec), eye, None)
+
+    step = sequences.context(reference_table(), torch.arange(sequences.tokens))
+    return run_both(forward, step, [])
+
+
+def spec(heads: int = 6, kv_heads: int = 2, head_dim: int = 64, **more: object) -> AttentionSpec:
+    return AttentionSpec(heads=heads, kv_heads=kv_heads, head_dim=head_dim, scale=head_dim**-0.5, **more)  # type: ignore[arg-type]
+
+
+CASES = {
+    "prompt": [(0, 70)],
+    "one token": [(0, 1)],
+    "decode": [(30, 1), (0, 1), (99, 1)],
+    "long decode": [(1100, 1)],
+    "chunks beside decode": [(17, 40), (300, 1), (0, 9)],
+}
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.float16], ids=["f32", "f16"])
+@pytest.mark.parametrize("lengths", CASES.values(), ids=CASES.keys())
+def test_ragged_batches(lengths: list[tuple[int, int]], kind: torch.dtype) -> None:
+    actual, expected = attend_both(spec(), lengths, kind)
+    assert nmse(actual, expected) <= 1e-6
+
+
+@pytest.mark.parametrize("head_dim", [8, 12, 64, 80, 96, 128, 192, 256])
+def test_head_sizes(head_dim: int) -> None:
+    actual, expected = attend_both(spec(2, 1, head_dim), [(40, 3), (70, 1)], torch.float16)
+    assert nmse(actual, expected) <= 1e-6
+
+
+@pytest.mark.parametrize("group", [1, 2, 5, 7, 16, 40])
+def test_groups(group: int) -> None:
+    actual, expected = attend_both(spec(2 * group, 2, 16), [(40, 33), (70, 1)], torch.float16)
+    assert nmse(actual, expected) <= 1e-6
+
+
+@pytest.mark.parametrize("window", [1, 5, 32, 33, 1000])
+def test_windows(window: int) -> None:
+    actual, expected = attend_both(spec(window=window), [(0, 70), (700, 1), (90, 5)], torch.float32)
+    assert nmse(actual, expected) <= 1e-6
+
+
+@pytest.mark.parametrize("window", [None, 20])
+def test_soft_cap(window: int | None) -> None:
+    actual, expected = attend_both(spec(softcap=5.0, window=window), [(0, 40), (600, 1)], torch.float32)
+    assert nmse(actual, expected) <= 1e-6
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    lengths=st.lists(st.tuples(st.integers(0, 90), st.integers(1, 40)), min_size=1, max_size=4),
+    block_size=st.sampled_from([1, 3, 16, 32]),
+    kv_heads=st.integers(1, 3),
+    group=st.integers(1, 4),
+    seed=st.integers(0, 1000),
+)
+def test_any_batch(lengths: list[tuple[int, int]], block_size: int, kv_heads: int, group: int, seed: int) -> None:
+    wanted = spec(kv_heads * group, kv_heads, 24)
+    actual, expected = attend_both(wanted, lengths, torch.float16, block_size, seed)
+    assert nmse(actual, expected) <= 1e-6
+
+
+def test_every_number_of_threads_gives_the_same() -> None:
+    results = []
+    try:
+        for count in (1, 2, 5):
+            threads.set_threads(count)
+            results.append(attend_both(spec(), [(900, 1), (3, 50)], torch.float16)[0])
+    finally:
+        threads.reset()
+    for other in results[1:]:
+        torch.testing.assert_close(results[0], other, rtol=1e-4, atol=1e-5)

@@ -1,0 +1,108 @@
+"""Products and table rows of every layout against the reference."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from probes import Sequences, compiled_table, nmse, random_weight, reference_table, run_both
+
+from mistralrs.layouts import LAYOUTS
+from mistralrs.ops import StepContext, Weight
+
+QUANTIZED = [name for name, layout in LAYOUTS.items() if not layout.dense]
+DENSE = [name for name, layout in LAYOUTS.items() if layout.dense]
+INT8_ERROR, FLOAT_ERROR = 5e-4, 1e-6
+
+
+def both(weight: Weight, x: torch.Tensor, bias: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+    name = weight.layout.name
+    with torch.inference_mode():
+        return tuple(table.find("linear", name)(x, weight, bias) for table in (compiled_table(), reference_table()))  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize("name", [*QUANTIZED, *DENSE])
+def test_one_row_few_and_many(name: str) -> None:
+    width = 768 if LAYOUTS[name].block == 256 else 352
+    weight = random_weight(name, 37, width)
+    for tokens in (1, 2, 3, 7, 8, 9, 12, 33):
+        x = torch.randn(tokens, width, generator=torch.Generator().manual_seed(tokens))
+        actual, expected = both(weight, x, torch.randn(37))
+        assert nmse(actual, expected) <= (FLOAT_ERROR if name in DENSE else INT8_ERROR), tokens
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    name=st.sampled_from(["q4_1", "q8_0", "q4_k", "q6_k"]),
+    rows=st.integers(1, 40),
+    blocks=st.integers(1, 11),
+    tokens=st.integers(1, 11),
+    seed=st.integers(0, 2**31),
+)
+def test_any_sizes(name: str, rows: int, blocks: int, tokens: int, seed: int) -> None:
+    width = blocks * LAYOUTS[name].block
+    weight = random_weight(name, rows, width, seed)
+    x = torch.randn(tokens, width, generator=torch.Generator().manual_seed(seed))
+    actual, expected = both(weight, x)
+    # One small row may by chance cancel out; measured against the size of its terms, the error stays small.
+    terms = x.square() @ weight.to_dense().square().T
+    assert float((actual - expected).square().sum() / terms.sum()) <= INT8_ERROR
+
+
+@settings(max_examples=20, deadline=None)
+@given(rows=st.integers(1, 20), width=st.integers(1, 70), tokens=st.integers(1, 10))
+def test_floats_of_odd_widths(rows: int, width: int, tokens: int) -> None:
+    x = torch.randn(tokens, width)
+    actual, expected = both(random_weight("f32", rows, width), x)
+    torch.testing.assert_close(actual, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["q4_1", "q8_0", "q4_k"])
+def test_rows_do_not_depend_on_their_neighbours(name: str) -> None:
+    """What one request computes is the same whoever shares its step, on either side of the crossover."""
+    weight, x = random_weight(name, 24, 512), torch.randn(12, 512)
+    whole, _ = both(weight, x)
+    for row in range(12):
+        torch.testing.assert_close(both(weight, x[row : row + 1])[0], whole[row : row + 1], rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["q4_1", "q8_0", "q6_k", "f16"])
+@pytest.mark.parametrize("tokens", [3, 10])
+def test_damaged_rows_stay_visible_and_alone(name: str, tokens: int) -> None:
+    weight, x = random_weight(name, 16, 256), torch.randn(tokens, 256)
+    x[0, 5], x[1, 9] = float("nan"), float("inf")
+    actual, _ = both(weight, x)
+    assert not actual[:2].isfinite().any()
+    assert actual[2:].isfinite().all()
+
+
+def test_zeros_give_the_bias() -> None:
+    bias = torch.randn(16)
+    actual, _ = both(random_weight("q4_1", 16, 256), torch.zeros(2, 256), bias)
+    assert torch.equal(actual, bias.expand(2, 16))
+
+
+def test_no_rows() -> None:
+    assert both(random_weight("q4_1", 16, 256), torch.empty(0, 256))[0].shape == (0, 16)
+
+
+def test_a_product_of_other_sizes_is_refused() -> None:
+    table = compiled_table()
+    with pytest.raises(ValueError, match="rows of 128"):
+        table.find("linear", "q4_1")(torch.randn(1, 128), random_weight("q4_1", 16, 256), None)
+
+
+@pytest.mark.parametrize("name", [*QUANTIZED, *DENSE])
+def test_rows_of_a_table(name: str) -> None:
+    width = 256
+    table, eye = random_weight(name, 50, width), Weight.dense(torch.eye(width))
+    ids = torch.tensor([0, 49, 7, 7])
+
+    def forward(step: StepContext) -> torch.Tensor:
+        found = step.ops.embed(step.ids, table, torch.float32, 1.5)
+        return step.ops.head(step.ops.rows(found, step.rows), eye, None)
+
+    step = Sequences([(0, 4)]).context(reference_table(), ids)
+    actual, expected = run_both(forward, step, [])
+    torch.testing.assert_close(actual, expected, rtol=1e-5, atol=1e-5)
