@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
@@ -24,9 +25,13 @@ BREAKER_CACHE = 4096
 class Admission:
     """Checks requests against the engine's limits and builds what they need while they run."""
 
-    def __init__(self, config: EngineConfig, tokenizer: Tokenizer | None) -> None:
+    def __init__(
+        self, config: EngineConfig, tokenizer: Tokenizer | None, cache_class: Callable[[int], bytes] = lambda limit: b""
+    ) -> None:
+        """``cache_class(limit)``: what cached keys of a sequence of that limit depend on besides its tokens."""
         self._config = config
         self._tokenizer = tokenizer
+        self._cache_class = cache_class
         self._decoder = TokenDecoder(tokenizer)
         self._seeds = random.Random(config.seed)
         self._breaker = lru_cache(BREAKER_CACHE)(self._last_token)
@@ -36,6 +41,7 @@ class Admission:
         sampling = request.sampling
         sampling.check(self._config.vocab_size)
         prompt = self._fit(request, self._token_ids(request.prompt))
+        limit = min(self._config.context_length, len(prompt) + (sampling.max_tokens or self._config.context_length))
         stream = self._decoder.stream(skip_special_tokens=request.skip_special_tokens)
         return Sequence(
             request,
@@ -44,6 +50,8 @@ class Admission:
             output=OutputText(stream, sampling.stop),
             adjuster=self._adjuster(sampling, prompt),
             arrived_at=time.perf_counter(),
+            limit=limit,
+            cache_class=self._cache_class(limit),
         )
 
     def _token_ids(self, prompt: tuple[int, ...]) -> Ints:

@@ -54,6 +54,7 @@ class BatchBuilder:
         self._ids = _Buffer((tokens,), device)
         self._positions = _Buffer((tokens,), device)
         self._slots = _Buffer((tokens,), device)
+        self._limits = _Buffer((tokens,), device)
         self._rows = _Buffer((seqs,), device)
         self._query_start = _Buffer((seqs + 1,), device)
         self._context = _Buffer((seqs,), device)
@@ -85,6 +86,7 @@ class BatchBuilder:
             blocks=self._blocks.tensor(seqs),
             queries=queries,
             contexts=contexts,
+            limits=self._limits.tensor(tokens),
         )
         ids, positions = self._ids.tensor(tokens), self._positions.tensor(tokens)
         return Batch(ids=ids, positions=positions, rows=self._rows.tensor(wanted), meta=meta)
@@ -95,12 +97,14 @@ class BatchBuilder:
             block, offset = divmod(chunk.start, size)
             self._ids.array[at] = sequence.tokens.array[chunk.start]
             self._positions.array[at] = chunk.start
+            self._limits.array[at] = sequence.limit
             self._slots.array[at] = sequence.blocks.array[block] * size + offset
             return
         to = slice(at, at + chunk.count)
         positions = self._counting[chunk.start : chunk.end]
         self._ids.array[to] = sequence.tokens.array[chunk.start : chunk.end]
         self._positions.array[to] = positions
+        self._limits.array[to] = sequence.limit
         self._slots.array[to] = sequence.blocks.array[positions // size] * size + positions % size
 
     def _write_blocks(self, chunk: Chunk, row: int) -> None:

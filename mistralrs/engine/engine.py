@@ -41,7 +41,7 @@ class Engine:
         self.runner = runner
         self.scheduler = Scheduler(config)
         runner.allocate(config.num_blocks, config.block_size)
-        self._admission = Admission(config, tokenizer)
+        self._admission = Admission(config, tokenizer, runner.cache_class)
         self._batches = BatchBuilder(config, runner.device)
         self._sequences: dict[int, Sequence] = {}
         self._outbox: list[EngineOutput] = []

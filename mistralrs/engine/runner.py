@@ -43,6 +43,11 @@ class ModelRunner:
         """Reserve the cache. Raises :class:`EngineError` if the memory is not there."""
         self.cache = PagedCache(self.caches, num_blocks, block_size, self.kv_dtype, self.device)
 
+    def cache_class(self, limit: int) -> bytes:
+        """What keys and values of a sequence that may reach ``limit`` tokens depend on besides its tokens."""
+        length_class = getattr(self.module, "length_class", None)
+        return repr(length_class(limit)).encode() if length_class else b""
+
     @torch.inference_mode()
     def forward(self, batch: Batch) -> Tensor:
         """Logits of the batch's rows, ``[len(batch.rows), vocab_size]``; keys and values go into the cache."""

@@ -24,7 +24,8 @@ class Sequence:
     ``tokens`` are prompt and answer; the keys and values of the first ``computed`` of them are in ``blocks``. There is
     no difference between prefill and decode but how many tokens are ``pending``: after preemption the answer so far
     is computed again like a prompt. ``keys`` name the full blocks of ``tokens`` for the prefix cache, and the first
-    ``published`` of them have been handed to it.
+    ``published`` of them have been handed to it. ``limit`` is the length it may reach, which some models rotate
+    positions by; ``cache_class`` keeps keys of different rotations apart.
     """
 
     __slots__ = (
@@ -37,6 +38,7 @@ class Sequence:
         "first_token_at",
         "id",
         "keys",
+        "limit",
         "output",
         "prompt_length",
         "published",
@@ -57,11 +59,14 @@ class Sequence:
         output: OutputText,
         adjuster: LogitAdjuster | None,
         arrived_at: float,
+        limit: int = 0,
+        cache_class: bytes = b"",
     ) -> None:
         self.id = request.id
         self.request = request
         self.sampling = request.sampling
-        self.salt = request.cache_salt.encode("utf-8", "surrogatepass")
+        self.limit = limit
+        self.salt = b"%b:%b" % (cache_class, request.cache_salt.encode("utf-8", "surrogatepass"))
         self.seed = seed
         self.output = output
         self.adjuster = adjuster

@@ -83,6 +83,6 @@ def load(
 
 def _kv_dtype(wanted: str, model: BuiltModel) -> torch.dtype:
     """How keys and values are kept: as asked for, else as the attention kernels prefer, else in the compute type."""
-    preferred = next((b.preferred_kv_dtype for b in model.ops.table.backends if b.find("attend", "")), None)
+    preferred = next((b.preferred_kv_dtype for b in model.ops.table.backends if b.preferred_kv_dtype), None)
     name = preferred if wanted == "auto" else wanted
     return model.dtype if name is None else DTYPES[name]

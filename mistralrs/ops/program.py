@@ -28,6 +28,14 @@ class Program:
         """Logits in float32 of the step's rows."""
         return self._run(step) if self._run is not None else self._first(step)
 
+    def length_class(self, limit: int) -> tuple[int, ...]:
+        """What of a sequence's length limit its keys depend on: equal classes may share cached keys.
+
+        Empty for the many models whose positions are the same whatever the length.
+        """
+        of_model = getattr(self.module, "length_class", None)
+        return of_model(limit) if of_model else ()
+
     def _first(self, step: StepContext) -> Tensor:
         constants = [*self.module.buffers(), *self.module.parameters()]
         try:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from probes import Sequences, nmse, reference_table, run_both
+from tests.kernels.probes import Sequences, nmse, reference_table, run_both
 
 from mistralrs.ops import AttentionSpec, LayerCache, StepContext, Weight
 from mistralrs_plugins.kernels.cpu import threads

@@ -8,7 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from probes import Sequences, nmse, reference_table, run_both
+from tests.kernels.probes import Sequences, nmse, reference_table, run_both
 from torch import Tensor
 
 from mistralrs.ops import Ops, StepContext, Weight

@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from probes import Sequences, compiled_table, nmse, random_weight, reference_table, run_both
+from tests.kernels.probes import Sequences, compiled_table, nmse, random_weight, reference_table, run_both
 
 from mistralrs.layouts import LAYOUTS
 from mistralrs.ops import StepContext, Weight

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import AsyncIterator
 from typing import Any, Protocol
 
@@ -10,9 +11,12 @@ from fastapi import Request
 from starlette.responses import Response
 
 from mistralrs.api.asynchronous import EngineOutput, FinishReason, Generation, Tokens
+from mistralrs.errors import MistralrsError
 from mistralrs_plugins.frontends.serve.errors import HttpError, as_http_error
 from mistralrs_plugins.frontends.serve.service import Service, Ticket
 from mistralrs_plugins.frontends.serve.stream import EventStream, while_connected
+
+log = logging.getLogger("mistralrs.serve")
 
 KEEP_ALIVE_SECONDS = 10.0
 KEEP_ALIVE = b": keep-alive\n\n"
@@ -91,6 +95,8 @@ async def _events(ticket: Ticket, generation: Generation, shape: Shape) -> Async
                 yield events
         yield shape.end()
     except Exception as error:
+        if not isinstance(error, HttpError | MistralrsError):
+            log.exception("a stream failed")
         yield shape.error(as_http_error(error))
 
 

@@ -9,14 +9,39 @@ from torch import Tensor
 
 from mistralrs.ops import OpTable, Recording, StepContext, Weight
 from mistralrs.ops.table import Kernel
+from mistralrs_plugins.kernels.cpu.jit.code import kernel_address
 from mistralrs_plugins.kernels.cpu.program.lowering import Lowering
+from mistralrs_plugins.kernels.cpu.program.products import is_dense
 from mistralrs_plugins.kernels.cpu.program.step import CompiledStep
 from mistralrs_plugins.kernels.cpu.program.weights import COVERED, NotCompiled
 from mistralrs_plugins.kernels.cpu.single import head, linear
 
 log = logging.getLogger(__name__)
 
+ALWAYS = (
+    "executor:launch",
+    "executor:serve",
+    "executor:stop",
+    "activations:quantize",
+    "norm:rms_norm",
+    "rotary:rotation",
+    "rotary:rope",
+    "elementwise:make_gated:silu",
+    "elementwise:rows",
+    "attention:plan",
+    "attention:merge",
+)
+"""Kernels of about every decoder."""
+
 _PRODUCTS: dict[str, Kernel] = {"linear": linear, "head": head}
+
+
+def _silent(*_report: object) -> None:
+    """Report nothing."""
+
+
+def _module(layout: str) -> str:
+    return "dense" if is_dense(layout) else "product"
 
 
 class CpuBackend:
@@ -28,13 +53,31 @@ class CpuBackend:
     name = "cpu"
     preferred_kv_dtype = "f16"
 
+    def __init__(self) -> None:
+        self._layouts: set[str] = set()
+
     def find(self, op: str, layout: str) -> Kernel | None:
         """See :meth:`mistralrs.ops.Backend.find`. Products only: the rest is the reference's, until it is compiled."""
         return _PRODUCTS.get(op) if layout in COVERED else None
 
     def prepare(self, weight: Weight) -> Weight:
-        """The weight as it is."""
+        """The weight as it is; its layout is noted for :meth:`warm_up`."""
+        self._layouts.add(weight.layout.name)
         return weight
+
+    def warm_up(self, progress: Callable[..., None] = _silent) -> None:
+        """Compile the kernels of the weights prepared so far, or load them from disk.
+
+        What is compiled takes some seconds the first time on a machine. ``progress(label, done, total, unit)`` is
+        told how far it is. Kernels that only a recording shows to be needed follow when it is compiled.
+        """
+        products = [f"{_module(layout)}:make_product:{layout}" for layout in sorted(self._layouts & COVERED)]
+        kept = self.preferred_kv_dtype
+        names = [*ALWAYS, *products, f"cache:make_write:{kept}", f"attention:make_attend:{kept}"]
+        for done, name in enumerate(names):
+            progress("Compiling CPU kernels", done, len(names), "steps")
+            kernel_address(name)
+        progress("Compiling CPU kernels", len(names), len(names), "steps")
 
     def compile(self, recording: Recording, table: OpTable) -> Callable[[StepContext], Tensor] | None:
         """One call for a whole step; None when the recording holds something without a compiled form."""

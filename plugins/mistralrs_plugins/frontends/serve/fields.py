@@ -1,0 +1,131 @@
+"""What the request bodies of all interfaces share: sampling fields, and features that are refused by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+from pydantic import Field, StrictBool, StrictInt, StrictStr, field_validator, model_validator
+
+from mistralrs.api.requests import ReasoningEffort, RequestModel, SamplingOptions
+from mistralrs_plugins.frontends.serve.errors import not_supported
+from mistralrs_plugins.frontends.serve.service import MAX_ANSWERS
+
+MAX_LABEL_CHARS = 512
+MAX_LABELS = 16
+EFFORTS = {"minimal": "low", "max": "xhigh"}
+THOUGHTLESS = ("off", "none")
+
+Neutral = tuple[Any, ...]
+AGENT_FEATURES: Mapping[str, tuple[str, Neutral]] = {
+    "adapter": ("choosing an adapter", ()),
+    "agent_permission": ("tool execution in the server", ()),
+    "code_execution_permission": ("tool execution in the server", ()),
+    "enable_shell": ("tool execution in the server", (False,)),
+    "files": ("returning files", ([],)),
+    "grammar": ("constrained output", ()),
+    "max_tool_rounds": ("tool execution in the server", ()),
+    "response_format": ("constrained output", ({"type": "text"},)),
+    "session_id": ("sessions", ()),
+    "tool_choice": ("tool calling", ("none", "auto", {"type": "none"}, {"type": "auto"})),
+    "tools": ("tool calling", ([],)),
+    "web_search_options": ("web search", ()),
+}
+"""Fields of features that are not there: what they ask for, and the values (besides null) that ask for nothing."""
+
+MEDIA = frozenset(
+    {"image_url", "input_audio", "audio_url", "video_url", "file", "image", "document", "input_image", "input_file"}
+)
+
+
+class SampledBody(SamplingOptions):
+    """A body with the sampling fields at its top, as all interfaces have them."""
+
+    unsupported: ClassVar[Mapping[str, tuple[str, Neutral]]] = AGENT_FEATURES
+
+    model: StrictStr | None = None
+    n: StrictInt = Field(default=1, ge=1, le=MAX_ANSWERS)
+    stream: StrictBool = False
+    truncate_sequence: StrictBool = False
+    user: StrictStr | None = Field(default=None, max_length=MAX_LABEL_CHARS)
+    metadata: dict[str, StrictStr] | None = Field(default=None, max_length=MAX_LABELS)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_features(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping):
+            return values
+        for name, (feature, neutral) in cls.unsupported.items():
+            if (value := values.get(name)) is not None and value not in neutral:
+                raise not_supported(name, feature)
+        rest = {name: value for name, value in values.items() if name not in cls.unsupported}
+        # Clients write null for what they leave out.
+        return {name: value for name, value in rest.items() if value is not None}
+
+    @field_validator("stop", mode="before")
+    @classmethod
+    def _list_stops(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
+
+    @field_validator("logit_bias", mode="before")
+    @classmethod
+    def _read_ids(cls, value: object) -> object:
+        # JSON has no integer keys; ``int`` alone would take "1_0" and " 1".
+        if isinstance(value, dict) and not all(isinstance(key, str) and key.isascii() and key.isdigit() for key in value):
+            raise ValueError("keys must be token ids")
+        return value
+
+    def sampling(self, **changes: Any) -> SamplingOptions:
+        """The sampling fields alone, with ``changes``."""
+        fields = {name: getattr(self, name) for name in SamplingOptions.model_fields}
+        return SamplingOptions.model_construct(**{**fields, **changes})
+
+
+class ThinkingFields(RequestModel):
+    """Inputs of the chat template."""
+
+    enable_thinking: StrictBool | None = None
+    reasoning_effort: ReasoningEffort | None = None
+    chat_template_kwargs: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("reasoning_effort", mode="before")
+    @classmethod
+    def _know_aliases(cls, value: object) -> object:
+        return EFFORTS.get(value, value) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if self.enable_thinking is not None and self.reasoning_effort is not None:
+            thinks = self.reasoning_effort not in THOUGHTLESS
+            if thinks != self.enable_thinking:
+                raise ValueError(
+                    f"enable_thinking {str(self.enable_thinking).lower()} contradicts "
+                    f"reasoning_effort {self.reasoning_effort!r}"
+                )
+        return self
+
+
+def plain_messages(messages: Any, place: str = "messages") -> Any:
+    """Messages as clients send them back: without what is null, with media refused by name."""
+    if not isinstance(messages, list):
+        return messages
+    return [_plain_message(message, f"{place}.{index}") for index, message in enumerate(messages)]
+
+
+def _plain_message(message: Any, place: str) -> Any:
+    if not isinstance(message, dict):
+        return message
+    kept = {name: value for name, value in message.items() if value not in (None, []) and name != "refusal"}
+    if "reasoning" in kept:
+        kept.setdefault("reasoning_content", kept.pop("reasoning"))
+    if isinstance(kept.get("content"), list):
+        kept["content"] = [_plain_part(part, f"{place}.content.{i}") for i, part in enumerate(kept["content"])]
+    return kept
+
+
+def _plain_part(part: Any, place: str) -> Any:
+    if not isinstance(part, dict):
+        return part
+    if part.get("type") in MEDIA:
+        raise not_supported(f"{place}.type", f"the content type {part['type']!r}")
+    return {name: value for name, value in part.items() if name != "cache_control"}
