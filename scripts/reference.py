@@ -23,7 +23,8 @@ def hooks() -> Iterator[str]:
     for name, function in inspect.getmembers(hookspecs, inspect.isfunction):
         if name.startswith(hookspecs.PREFIX):
             yield f"## {name}\n"
-            yield f"```python\n{name}{inspect.signature(function)}\n```\n"
+            signature = str(inspect.signature(function)).replace("'", "")  # annotations are text until they are needed
+            yield f"```python\n{name}{signature}\n```\n"
             yield f"{inspect.getdoc(function)}\n"
 
 
