@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import MISSING, fields
@@ -59,7 +61,25 @@ def schema() -> Iterator[str]:
     yield json.dumps(Configuration.model_json_schema(by_alias=True), indent=2)
 
 
+def commands() -> Iterator[str]:
+    """``--help`` of every command that can run here."""
+    yield "# Commands\n"
+    others = [spec.name for spec in PluginHost().specs("frontend")]
+    for command in ("", "plugins", "plugins list", "plugins show", *others):
+        yield f"## {f'mistralrs {command}'.rstrip()}\n"
+        yield f"```\n{_help(command.split())}\n```\n"
+
+
+def _help(command: list[str]) -> str:
+    """What ``mistralrs COMMAND --help`` prints, 100 columns wide."""
+    environment = {**os.environ, "COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb"}
+    arguments = [sys.executable, "-m", "mistralrs", *command, "--help"]
+    done = subprocess.run(arguments, env=environment, capture_output=True, text=True, check=True)
+    return "\n".join(line.rstrip() for line in done.stdout.strip().splitlines())
+
+
 PAGES: Final[dict[str, Callable[[], Iterator[str]]]] = {
+    "cli.md": commands,
     "hooks.md": hooks,
     "records.md": records,
     "models.md": models,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mistralrs.api.engine import EngineLoop, ServedModel
 from mistralrs.api.requests import ChatRequest, SamplingOptions
 from mistralrs.api.sampling import model_defaults, resolve
+from mistralrs.checkpoint import Progress, no_progress
 from mistralrs.engine.output import TokenDecoder
 from mistralrs.engine.request import (
     Abort,
@@ -57,20 +58,19 @@ class TextSide:
     eos_ids: frozenset[int]
 
     @classmethod
-    def open(cls, host: PluginHost, selection: ModelSelection) -> TextSide:
+    def open(cls, host: PluginHost, selection: ModelSelection, progress: Progress = no_progress) -> TextSide:
         """Locate and inspect a model, without importing torch.
 
         Raises a :class:`~mistralrs.errors.MistralrsError` that says what is wrong with the reference or file.
         """
         from mistralrs.api.prepare import read_text_side
-        from mistralrs.checkpoint import no_progress
         from mistralrs.loading.inspect import inspect
         from mistralrs.loading.locate import locate
         from mistralrs.loading.presets import with_presets
         from mistralrs.loading.special import eos_ids
 
         selection = with_presets(host.policy, selection)
-        prepared = read_text_side(host, selection, inspect(host, locate(host, selection, no_progress), selection))
+        prepared = read_text_side(host, selection, inspect(host, locate(host, selection, progress), selection))
         inspected, tokenizer = prepared.inspected, prepared.tokenizer
         tokens = tokenizer.get_vocab_size(with_added_tokens=True)
         model = ServedModel(

@@ -45,7 +45,7 @@ app = typer.Typer(
 _FOOTER = "`--load` imports and checks them, `--kind K`, `--json`, `--third-party`."
 
 
-@app.command("list")
+@app.command("list", short_help="List what is installed.")
 def list_plugins(
     ctx: typer.Context,
     load: Annotated[
@@ -72,7 +72,7 @@ def list_plugins(
         raise typer.Exit(1)
 
 
-@app.command("show")
+@app.command("show", short_help="Show one plugin, and who decided about it.")
 def show_plugin(
     ctx: typer.Context,
     plugin: Annotated[str, typer.Argument(metavar="ID", help="kind/name, or a name that only one plugin has.")],

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from mistralrs.errors import PluginError
+from mistralrs.modelkit.tiny import TINY
 from mistralrs.plugin.ref import Ref
 from mistralrs.plugin.specs import API_VERSION, ArchitectureSpec
 
@@ -18,7 +19,7 @@ _PLUGIN: Final = '''"""{title}: the declaration."""
 
 from collections.abc import Iterable
 
-from mistralrs.plugin import ArchitectureSpec, Ref, hookimpl
+{imports}
 
 MISTRALRS_API = "{api}"
 
@@ -32,6 +33,10 @@ def mistralrs_register_architectures() -> Iterable[ArchitectureSpec]:
 '''
 
 
+_IMPORTS: Final = "from mistralrs.plugin import ArchitectureSpec, Ref, hookimpl"
+_TINY: Final = "from mistralrs.modelkit.tiny import TINY"
+
+
 def variant_of(spec: ArchitectureSpec, name: str, package: str) -> dict[str, str]:
     """The modules of a variant called ``name`` in ``package``, by file name.
 
@@ -43,6 +48,7 @@ def variant_of(spec: ArchitectureSpec, name: str, package: str) -> dict[str, str
     files = {file: source.replace(origin, package) for file, source in modules.items()}
     files[DECLARATION] = _PLUGIN.format(
         title=title,
+        imports="\n".join([*([_TINY] if spec.tiny == TINY else []), _IMPORTS]),
         api=".".join(map(str, API_VERSION)),
         fields=_fields(spec, name, title, origin, package),
     )
@@ -73,6 +79,9 @@ def _fields(spec: ArchitectureSpec, name: str, title: str, origin: str, package:
     lines = []
     for item in fields(spec):
         value = own.get(item.name, getattr(spec, item.name))
+        if item.name == "tiny" and value == TINY:
+            lines.append("tiny=TINY,")
+            continue
         if item.name in own and not value:
             continue
         if item.name in own or item.name in ("config", "build") or value != _default(item.name, spec):

@@ -78,3 +78,8 @@ def as_http_error(error: BaseException) -> HttpError:
 def not_supported(param: str, feature: str) -> RequestError:
     """A feature that this server does not have; requests that need it are refused, not answered wrongly."""
     return RequestError(f"{param}: {feature} is not supported", param=param, code="not_supported")
+
+
+def bad_field(param: str, problem: str) -> RequestError:
+    """One field that is wrong. Validators may raise it: it goes through pydantic unchanged, and names the field."""
+    return RequestError(f"{param}: {problem}", param=param)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 from pydantic import Field, StrictBool, StrictInt, StrictStr, field_validator, model_validator
 
 from mistralrs.api.requests import ReasoningEffort, RequestModel, SamplingOptions
-from mistralrs_plugins.frontends.serve.errors import not_supported
+from mistralrs_plugins.frontends.serve.errors import bad_field, not_supported
 from mistralrs_plugins.frontends.serve.service import MAX_ANSWERS
 
 MAX_LABEL_CHARS = 512
@@ -55,12 +55,7 @@ class SampledBody(SamplingOptions):
     def _refuse_features(cls, values: Any) -> Any:
         if not isinstance(values, Mapping):
             return values
-        for name, (feature, neutral) in cls.unsupported.items():
-            if (value := values.get(name)) is not None and value not in neutral:
-                raise not_supported(name, feature)
-        rest = {name: value for name, value in values.items() if name not in cls.unsupported}
-        # Clients write null for what they leave out.
-        return {name: value for name, value in rest.items() if value is not None}
+        return without_features(values, cls.unsupported)
 
     @field_validator("stop", mode="before")
     @classmethod
@@ -98,11 +93,22 @@ class ThinkingFields(RequestModel):
         if self.enable_thinking is not None and self.reasoning_effort is not None:
             thinks = self.reasoning_effort not in THOUGHTLESS
             if thinks != self.enable_thinking:
-                raise ValueError(
-                    f"enable_thinking {str(self.enable_thinking).lower()} contradicts "
-                    f"reasoning_effort {self.reasoning_effort!r}"
-                )
+                thinking = str(self.enable_thinking).lower()
+                raise bad_field("reasoning_effort", f"{self.reasoning_effort!r} contradicts enable_thinking {thinking}")
         return self
+
+
+def without_features(
+    values: Mapping[str, Any], unsupported: Mapping[str, tuple[str, Neutral]]
+) -> dict[str, Any]:
+    """The values of a body that are served. Raises :class:`RequestError` ``not_supported`` for others.
+
+    Null is left out too: clients write it for what they do not give.
+    """
+    for name, (feature, neutral) in unsupported.items():
+        if (value := values.get(name)) is not None and value not in neutral:
+            raise not_supported(name, feature)
+    return {name: value for name, value in values.items() if name not in unsupported and value is not None}
 
 
 def plain_messages(messages: Any, place: str = "messages") -> Any:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 from pydantic import Field, StrictBool, StrictInt, StrictStr, field_validator, model_validator
 
 from mistralrs.api.requests import ChatMessage, ChatRequest, RequestModel, SamplingOptions, parse
+from mistralrs_plugins.frontends.serve.errors import bad_field
 from mistralrs_plugins.frontends.serve.fields import (
     AGENT_FEATURES,
     MAX_LABEL_CHARS,
@@ -54,7 +55,7 @@ class StreamedBody(SampledBody):
     @model_validator(mode="after")
     def _stream_to_have_options(self) -> Self:
         if self.stream_options is not None and not self.stream:
-            raise ValueError("stream_options: only allowed when stream is true")
+            raise bad_field("stream_options", "only allowed when stream is true")
         return self
 
     @property
@@ -83,12 +84,10 @@ class ChatBody(StreamedBody, ThinkingFields):
     @model_validator(mode="after")
     def _agree_on_numbers(self) -> Self:
         if self.top_logprobs is not None and not self.logprobs:
-            raise ValueError("top_logprobs: only allowed when logprobs is true")
+            raise bad_field("top_logprobs", "only allowed when logprobs is true")
         if None not in (self.max_tokens, self.max_completion_tokens) and self.max_tokens != self.max_completion_tokens:
-            raise ValueError(
-                f"max_tokens {self.max_tokens} and max_completion_tokens {self.max_completion_tokens} "
-                "are the same limit; give one"
-            )
+            both = f"{self.max_completion_tokens} contradicts max_tokens {self.max_tokens}; give one of them"
+            raise bad_field("max_completion_tokens", both)
         return self
 
     def options(self) -> SamplingOptions:
@@ -129,9 +128,9 @@ class CompletionBody(StreamedBody):
     @model_validator(mode="after")
     def _agree(self) -> Self:
         if self.top_logprobs is not None:
-            raise ValueError("top_logprobs: this route has logprobs instead")
+            raise bad_field("top_logprobs", "this route has logprobs instead")
         if self.best_of is not None and self.best_of < self.n:
-            raise ValueError(f"best_of: must be at least n, which is {self.n}, not {self.best_of}")
+            raise bad_field("best_of", f"must be at least n, which is {self.n}, not {self.best_of}")
         return self
 
     def options(self) -> SamplingOptions:
@@ -139,17 +138,17 @@ class CompletionBody(StreamedBody):
         return self.sampling(top_logprobs=self.logprobs)
 
     def prompts(self) -> list[str | tuple[int, ...]]:
-        """The prompts. Raises ValueError for one that is neither a text nor token ids."""
+        """The prompts. Raises :class:`RequestError` for one that is neither a text nor token ids."""
         if isinstance(self.prompt, str):
             return [self.prompt]
         if self.prompt and all(type(item) is int for item in self.prompt):
             return [self.prompt]
         found = [tuple(item) if isinstance(item, list | tuple) else item for item in self.prompt]
         if not 0 < len(found) <= MAX_PROMPTS:
-            raise ValueError(f"prompt: takes 1 to {MAX_PROMPTS} prompts, not {len(found)}")
+            raise bad_field("prompt", f"takes 1 to {MAX_PROMPTS} prompts, not {len(found)}")
         for index, item in enumerate(found):
             if not isinstance(item, str) and not (item and isinstance(item, tuple) and _are_ids(item)):
-                raise ValueError(f"prompt.{index}: must be a text or a list of token ids")
+                raise bad_field(f"prompt.{index}", "must be a text or a list of token ids")
         return found
 
     @model_validator(mode="after")

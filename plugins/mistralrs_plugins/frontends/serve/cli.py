@@ -1,0 +1,141 @@
+"""The command line of ``mistralrs serve``. What is wrong with it is said before anything is loaded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mistralrs.cli.console import ProgressBar
+from mistralrs.cli.options import Sections, model_options
+from mistralrs.errors import UsageError
+
+if TYPE_CHECKING:
+    from mistralrs.cli.context import CliContext
+    from mistralrs.config.server import ServerConfig
+
+SERVER, LIMITS, LOGS = "Server", "Server limits", "Server logs"
+SELECTORS = ("auto", "text")
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command()
+@model_options
+def serve(
+    *,
+    ctx: typer.Context,
+    sections: Sections,
+    selector: Annotated[
+        str, typer.Argument(metavar="[auto|text]", show_default=False, help="Kind of model: auto or text.")
+    ] = "auto",
+    host: Annotated[str, typer.Option(rich_help_panel=SERVER, help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("-p", "--port", rich_help_panel=SERVER, help="0 takes a free one.")] = 1234,
+    api_key: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY",
+            rich_help_panel=SERVER,
+            envvar="MISTRALRS_API_KEY",
+            show_envvar=True,
+            help="Let in only who has this key (repeatable). Others can see the command line: prefer a file.",
+        ),
+    ] = None,
+    api_key_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", rich_help_panel=SERVER, help="Keys, one a line.")
+    ] = None,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", rich_help_panel=SERVER, help="Listen beyond this machine without a key.")
+    ] = False,
+    cors_origin: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ORIGIN", rich_help_panel=SERVER, help="Let pages of this origin in (repeatable); * all."),
+    ] = None,
+    max_queue: Annotated[
+        int, typer.Option(metavar="N", rich_help_panel=LIMITS, help="Answers that may wait; then 429.")
+    ] = 128,
+    max_body_mb: Annotated[float, typer.Option(metavar="MIB", rich_help_panel=LIMITS, help="Size of a request.")] = 50,
+    max_header_kb: Annotated[int, typer.Option(metavar="KIB", rich_help_panel=LIMITS, help="Size of its head.")] = 32,
+    header_timeout: Annotated[
+        float, typer.Option(metavar="S", rich_help_panel=LIMITS, help="Seconds to send the head of a request.")
+    ] = 10,
+    body_timeout: Annotated[
+        float, typer.Option(metavar="S", rich_help_panel=LIMITS, help="Seconds to send its body.")
+    ] = 30,
+    send_timeout: Annotated[
+        float, typer.Option(metavar="S", rich_help_panel=LIMITS, help="Seconds a client may not read its stream.")
+    ] = 60,
+    request_timeout: Annotated[
+        float | None, typer.Option(metavar="S", rich_help_panel=LIMITS, help="Seconds one request may take.")
+    ] = None,
+    drain_timeout: Annotated[
+        float, typer.Option(metavar="S", rich_help_panel=LIMITS, help="Seconds running requests get at the end.")
+    ] = 30,
+    stall_timeout: Annotated[
+        float, typer.Option(metavar="S", rich_help_panel=LIMITS, help="Seconds a step may take; then not ready.")
+    ] = 120,
+    disable_access_log: Annotated[
+        bool, typer.Option("--disable-access-log", rich_help_panel=LOGS, help="No line for each request.")
+    ] = False,
+    access_log_format: Annotated[
+        str, typer.Option(metavar="FORMAT", rich_help_panel=LOGS, help="text or json.")
+    ] = "text",
+    access_log_health: Annotated[
+        bool, typer.Option("--access-log-health", rich_help_panel=LOGS, help="Log health checks too.")
+    ] = False,
+    disable_request_id_header: Annotated[
+        bool, typer.Option("--disable-request-id-header", rich_help_panel=LOGS, help="No x-request-id in responses.")
+    ] = False,
+    disable_metrics: Annotated[bool, typer.Option("--disable-metrics", rich_help_panel=LOGS, help="No /metrics.")] = False,
+) -> None:
+    """Serve a model over HTTP, to clients of OpenAI and Anthropic."""
+    if selector not in SELECTORS:
+        raise UsageError(f"models of the kind {selector!r} are not supported", "this version serves: auto, text")
+    given = {
+        **{name: locals()[name] for name in DIRECT},
+        "api_key": tuple(api_key or ()),
+        "cors_origin": tuple(cors_origin or ()),
+        "access_log": not disable_access_log,
+        "request_id_header": not disable_request_id_header,
+        "metrics": not disable_metrics,
+    }
+    _serve(ctx.obj, sections, _config(given))
+
+
+DIRECT = (
+    *("host", "port", "api_key_file", "insecure", "max_queue", "max_body_mb", "max_header_kb", "header_timeout"),
+    *("body_timeout", "send_timeout", "request_timeout", "drain_timeout", "stall_timeout"),
+    *("access_log_format", "access_log_health"),
+)
+
+
+def _config(given: dict[str, Any]) -> ServerConfig:
+    from mistralrs.config.section import build
+    from mistralrs.config.server import ServerConfig
+
+    return build(ServerConfig, given, {name: f"--{name.replace('_', '-')}" for name in given})
+
+
+def _serve(context: CliContext, sections: Sections, config: ServerConfig) -> None:
+    from mistralrs.api.asynchronous import TextSide
+    from mistralrs.api.log import RequestLog
+    from mistralrs.api.recipe import model_recipe
+    from mistralrs_plugins.frontends.serve.server import Plan, bind, load_keys, serve
+
+    host = context.host
+    keys = load_keys(config)
+    listener = bind(config)
+    with ProgressBar() as progress:
+        text = TextSide.open(host, sections.model, progress)
+    plan = Plan(
+        config=config,
+        recipe=model_recipe(host, *sections, seed=context.seed),
+        text=text,
+        keys=keys,
+        listener=listener,
+        max_seqs=sections.runtime.max_seqs,
+        log=RequestLog(context.log) if context.log else None,
+        notify=host.notify,
+    )
+    serve(plan)

@@ -1,0 +1,96 @@
+"""The text side of the model alone: tokens and chat template."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import Field, StrictBool, StrictInt, StrictStr, field_validator
+
+from mistralrs.api.requests import ChatMessage, RequestModel
+from mistralrs.errors import RequestError
+from mistralrs_plugins.frontends.serve.body import body_of
+from mistralrs_plugins.frontends.serve.errors import bad_field
+from mistralrs_plugins.frontends.serve.fields import ThinkingFields, plain_messages
+from mistralrs_plugins.frontends.serve.openai.schema import chat_request
+from mistralrs_plugins.frontends.serve.openapi import documented
+from mistralrs_plugins.frontends.serve.service import Service
+
+router = APIRouter()
+
+MAX_TOKENS = 1 << 20
+
+
+class TemplateBody(ThinkingFields):
+    """``POST /apply-template``."""
+
+    model: StrictStr | None = None
+    messages: tuple[ChatMessage, ...] = ()
+    add_generation_prompt: StrictBool = True
+
+    @field_validator("messages", mode="before")
+    @classmethod
+    def _read_messages(cls, value: object) -> object:
+        return plain_messages(value)
+
+
+class TokenizeBody(TemplateBody):
+    """``POST /tokenize``: of a text or of a conversation. ``add_special_tokens`` is for texts: templates write them."""
+
+    prompt: StrictStr | None = None
+    add_special_tokens: StrictBool = True
+    return_token_strs: StrictBool = False
+
+
+class DetokenizeBody(RequestModel):
+    """``POST /detokenize``."""
+
+    model: StrictStr | None = None
+    tokens: tuple[StrictInt, ...] = Field(max_length=MAX_TOKENS)
+
+
+async def _rendered(service: Service, body: TemplateBody) -> str:
+    conversation = chat_request(body.messages, body)
+    return await service.engine.render(conversation, add_generation_prompt=body.add_generation_prompt)
+
+
+@router.post("/apply-template", **documented(TemplateBody, "The prompt of a conversation"))
+async def apply_template(
+    request: Request, body: Annotated[TemplateBody, Depends(body_of(TemplateBody))]
+) -> dict[str, Any]:
+    """What the model reads when it is asked to continue ``messages``."""
+    service: Service = request.app.state.service
+    service.check_model(body.model)
+    return {"prompt": await _rendered(service, body)}
+
+
+@router.post("/tokenize", **documented(TokenizeBody, "The tokens of a text or conversation"))
+async def tokenize(request: Request, body: Annotated[TokenizeBody, Depends(body_of(TokenizeBody))]) -> dict[str, Any]:
+    """Token ids, and what they stand for if asked."""
+    service: Service = request.app.state.service
+    service.check_model(body.model)
+    if (body.prompt is None) == (not body.messages):
+        raise bad_field("prompt", "give either prompt or messages")
+    text = await _rendered(service, body) if body.prompt is None else body.prompt
+    special = body.prompt is not None and body.add_special_tokens
+    engine = service.engine
+    tokens = await engine.encode(text, add_special_tokens=special)
+    found = {"count": len(tokens), "max_model_len": engine.model.context_length, "tokens": list(tokens)}
+    if body.return_token_strs:
+        found["token_strs"] = [engine.token_bytes(token).decode("utf-8", "replace") for token in tokens]
+    return found
+
+
+@router.post("/detokenize", **documented(DetokenizeBody, "The text of tokens"))
+async def detokenize(
+    request: Request, body: Annotated[DetokenizeBody, Depends(body_of(DetokenizeBody))]
+) -> dict[str, Any]:
+    """The text, special tokens included."""
+    service: Service = request.app.state.service
+    service.check_model(body.model)
+    size = service.engine.model.vocab_size
+    for index, token in enumerate(body.tokens):
+        if not 0 <= token < size:
+            message = f"tokens.{index}: {token} is outside the vocabulary of {size}"
+            raise RequestError(message, param=f"tokens.{index}")
+    return {"prompt": await service.engine.decode(body.tokens)}

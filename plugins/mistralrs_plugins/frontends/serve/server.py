@@ -1,0 +1,186 @@
+"""The life of the server: bind, load, serve, drain, end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import uvicorn
+
+from mistralrs.api.asynchronous import AsyncEngine, TextSide
+from mistralrs.api.log import RequestLog
+from mistralrs.api.process import EngineProcess, EngineState
+from mistralrs.api.recipe import EngineRecipe
+from mistralrs.cli.console import note
+from mistralrs.config.server import ServerConfig, read_keys
+from mistralrs.errors import UsageError
+from mistralrs_plugins.frontends.serve.app import make_server_app
+from mistralrs_plugins.frontends.serve.guard import KeyRing
+from mistralrs_plugins.frontends.serve.protocol import guarded_protocol
+from mistralrs_plugins.frontends.serve.service import Service
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+LAST_WORDS_SECONDS = 3.0
+"""How long responses may take that say that everything ends."""
+KILLED_AT_ONCE = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Everything a server needs. ``names`` are further names of the model, ``listener`` is bound and open."""
+
+    config: ServerConfig
+    recipe: EngineRecipe
+    text: TextSide
+    keys: KeyRing
+    listener: socket.socket
+    max_seqs: int
+    names: tuple[str, ...] = ()
+    log: RequestLog | None = None
+    notify: Callable[..., None] = lambda event, **facts: None
+
+
+def load_keys(config: ServerConfig) -> KeyRing:
+    """The keys of the flags and of the file. Raises :class:`UsageError` without repeating one."""
+    keys = list(config.api_key)
+    if config.api_key_file is not None:
+        try:
+            keys += read_keys(config.api_key_file)
+        except OSError as error:
+            raise UsageError(f"--api-key-file: cannot read {config.api_key_file}: {error.strerror}") from error
+        except UnicodeDecodeError:
+            raise UsageError(f"--api-key-file: {config.api_key_file} is not a text file") from None
+        except ValueError as error:
+            raise UsageError(f"--api-key-file: {config.api_key_file}: {error}") from None
+    return KeyRing(keys)
+
+
+def bind(config: ServerConfig) -> socket.socket:
+    """A listening socket. Raises :class:`UsageError` for an address that cannot be used or is in use."""
+    try:
+        found = socket.getaddrinfo(config.host, config.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (OSError, UnicodeError):
+        raise UsageError(f"--host: {config.host!r} is not a host name or address") from None
+    family, kind, protocol, _, address = found[0]
+    listener = socket.socket(family, kind, protocol)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(address)
+        listener.listen(2048)
+    except OSError as error:
+        listener.close()
+        raise UsageError(
+            f"cannot listen on {config.host} port {config.port}: {error.strerror}", "choose another with --port"
+        ) from error
+    listener.setblocking(False)
+    return listener
+
+
+class _Uvicorn(uvicorn.Server):
+    """uvicorn without its signal handlers: it would stop listening at once, and die of the signal in the end."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals alone."""
+        yield
+
+
+class Server:
+    """Runs one plan. The first signal lets running requests end, the second ends everything."""
+
+    def __init__(self, plan: Plan) -> None:
+        loop = asyncio.get_running_loop()
+        self._plan = plan
+        self._process = EngineProcess(plan.recipe, post=self._post, on_change=self._changed)
+        self._loop = loop
+        self._engine = AsyncEngine(plan.text, self._process, plan.notify)
+        self.service = Service(
+            plan.config, self._engine, self._process, max_seqs=plan.max_seqs, names=plan.names, log=plan.log
+        )
+        self._uvicorn = _Uvicorn(self._uvicorn_config())
+        self._stopping: asyncio.Task[None] | None = None
+        self._was_ready = False
+
+    def _uvicorn_config(self) -> uvicorn.Config:
+        config = self._plan.config
+        logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # it warns of each request that is not HTTP
+        return uvicorn.Config(
+            make_server_app(self.service, self._plan.keys),
+            http=guarded_protocol(
+                header_timeout=config.header_timeout,
+                body_timeout=config.body_timeout,
+                header_bytes=config.max_header_kb << 10,
+            ),
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=int(LAST_WORDS_SECONDS),
+        )
+
+    def _post(self, call: Callable[[], None]) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to be told
+            self._loop.call_soon_threadsafe(call)
+
+    async def run(self) -> None:
+        """Serve until a signal. Raises what kept the model from being loaded."""
+        for number in SIGNALS:
+            self._loop.add_signal_handler(number, self._signaled)
+        self._process.start()
+        self._announce()
+        try:
+            await self._uvicorn.serve(sockets=[self._plan.listener])
+        finally:
+            await asyncio.to_thread(self._process.close)
+            self._plan.notify("mistralrs_stopping")
+            self._engine.close()
+        if self._process.failure is not None:
+            raise self._process.failure
+
+    def _announce(self) -> None:
+        host, port = self._plan.listener.getsockname()[:2]
+        root = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        note(f"Listening on {root}")
+        note(f"OpenAI interface: {root}/v1, Anthropic interface: {root}, description: {root}/api-doc/openapi.json")
+        if not (self._plan.keys or self._plan.config.is_loopback):
+            note("warning: everybody who can reach this address can use the server (--insecure)")
+
+    def _changed(self) -> None:
+        state = self._process.state
+        if state is EngineState.READY:
+            note(f"{self.service.model_id} is {'loaded again' if self._was_ready else 'ready'}")
+            self._was_ready = True
+        elif state is EngineState.FAILED:
+            self._uvicorn.should_exit = True
+
+    def _signaled(self) -> None:
+        if self._stopping is not None:
+            self._process.kill()
+            os._exit(KILLED_AT_ONCE)
+        self._stopping = self._loop.create_task(self._stop())
+
+    async def _stop(self) -> None:
+        self.service.draining = True
+        if self.service.tickets:
+            note(f"Shutting down when {len(self.service.tickets)} requests have ended; again to end at once")
+        if not await self.service.drained(self._plan.config.drain_timeout):
+            self.service.cut_off()
+            await self.service.drained(LAST_WORDS_SECONDS)
+        self._uvicorn.should_exit = True
+
+
+def serve(plan: Plan) -> None:
+    """Run a server in this thread until it is told to end."""
+
+    async def run() -> None:
+        await Server(plan).run()
+
+    asyncio.run(run())
