@@ -9,11 +9,13 @@ from typing import Any, Literal, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, ValidationError, model_validator
 
 from mistralrs.errors import RequestError
+from mistralrs.loading.chat import RESERVED
 
 MAX_MESSAGES = 10_000
 MAX_TEXT_CHARS = 8 << 20
 MAX_TOOLS = 512
 MAX_TEMPLATE_INPUTS = 64
+MAX_SHOWN_CHARS = 40
 SURROGATE = re.compile("[\ud800-\udfff]")
 
 RequestT = TypeVar("RequestT", bound="RequestModel")
@@ -129,6 +131,13 @@ class ChatRequest(RequestModel):
             raise ValueError("a text holds half of a surrogate pair, which is not a character")
         return self
 
+    @model_validator(mode="after")
+    def _name_inputs(self) -> Self:
+        for name in self.template_inputs:
+            if name in RESERVED:
+                raise RequestError(f"{name!r} is set by the engine and cannot be given", param=name)
+        return self
+
     def inputs(self) -> dict[str, Any]:
         """The further inputs of the chat template."""
         chosen = {"enable_thinking": self.enable_thinking, "reasoning_effort": self.reasoning_effort}
@@ -140,15 +149,23 @@ def parse(model: type[RequestT], values: Mapping[str, Any]) -> RequestT:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        problems = error.errors(include_url=False, include_context=False, include_input=False)
+        problems = error.errors(include_url=False, include_context=False)
     # Where a field may be of several types there is a problem for each of them: the innermost one says most.
     place = _field(problems[0]["loc"])
     problem = max(
         (each for each in problems if _field(each["loc"]).startswith(place)), key=lambda each: len(each["loc"])
     )
     field = _field(problem["loc"])
-    message = problem["msg"].removeprefix("Value error, ")
+    message = problem["msg"].removeprefix("Value error, ") + _given(problem)
     raise RequestError(f"{field}: {message}" if field else message, param=field)
+
+
+def _given(problem: Mapping[str, Any]) -> str:
+    """The value that is wrong, where it is short enough to be told."""
+    value = problem["input"]
+    is_told = isinstance(value, int | float | str) and problem["type"] not in ("missing", "value_error")
+    shown = repr(value) if is_told and not (isinstance(value, str) and len(value) > MAX_SHOWN_CHARS) else ""
+    return f", not {shown}" if 0 < len(shown) <= MAX_SHOWN_CHARS + 2 else ""
 
 
 def _field(location: tuple[int | str, ...]) -> str:

@@ -251,7 +251,7 @@ def _dump(ctx: typer.Context, made: Sections, own: Mapping[str, Any]) -> None:
         note("the token is left out; name a file or a variable with token_source in [global]")
         token_source = "cache"
     thinking = own.get("thinking")
-    others = {
+    others: dict[str, Any] = {
         "thinking": None if thinking is None else thinking == "true",
         "reasoning_effort": own.get("reasoning_effort"),
         "global": {
@@ -259,10 +259,26 @@ def _dump(ctx: typer.Context, made: Sections, own: Mapping[str, Any]) -> None:
             "log": context.log and context.log.absolute(),
             "token_source": token_source,
         },
-        "sampling": {name: own.get(name) for name in SamplingTable.model_fields},
     }
+    if ctx.info_name == "serve":
+        others["server"] = _server(own)
+    else:
+        others["sampling"] = {name: own.get(name) for name in SamplingTable.model_fields}
     config = from_sections(
         str(ctx.info_name), selection, made.runtime, made.paged, others, kind=own.get("selector", "auto")
     )
     for line in to_toml(config):
         typer.echo(line)
+
+
+def _server(own: Mapping[str, Any]) -> dict[str, Any]:
+    """The ``[server]`` table of ``serve``'s own options, without keys that let people in."""
+    from mistralrs.config.from_config import NEGATIONS, ServerTable
+
+    if own.get("api_key"):
+        note("the keys are left out; name a file with api_key_file in [server]")
+    names = {*ServerTable.model_fields, *NEGATIONS} - {"api_key"}
+    given = {name: value for name, value in own.items() if name in names and value is not None}
+    if path := given.get("api_key_file"):
+        given["api_key_file"] = path.absolute()
+    return given

@@ -5,14 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 
 from mistralrs.config.paged import PagedAttentionConfig
 from mistralrs.config.runtime import RuntimeConfig
 from mistralrs.config.section import Section
+from mistralrs.config.server import ServerConfig
 
 LATER: dict[str, tuple[str, ...]] = {
-    "": ("adapter", "default_model_id", "sandbox", "server"),
+    "": ("adapter", "default_model_id", "sandbox"),
+    "server": ("max_tool_rounds", "mcp_port", "no_ui", "tool_dispatch_url"),
     "runtime": (
         *("agent", "agent_permission", "code_exec_permission", "code_exec_python", "code_exec_timeout"),
         *("code_exec_workdir", "enable_code_execution", "enable_search", "enable_shell", "matformer_config_path"),
@@ -26,6 +28,17 @@ LATER: dict[str, tuple[str, ...]] = {
     "models.device": ("device_layers", "max_batch_size", "max_seq_len", "topology"),
 }
 """Keys of mistral.rs, by table, that this release knows but cannot serve yet."""
+
+
+USELESS = {"run": ("server",), "serve": ("reasoning_effort", "sampling", "thinking")}
+"""Keys that say nothing to a command."""
+
+NEGATIONS = {
+    "disable_access_log": "access_log",
+    "disable_metrics": "metrics",
+    "disable_request_id_header": "request_id_header",
+}
+"""Keys of ``[server]`` that switch something off, and what that is."""
 
 
 class GlobalTable(Section):
@@ -94,6 +107,29 @@ class ModelTable(Section):
     device: DeviceTable = DeviceTable()
 
 
+def _say_negations(schema: dict[str, Any]) -> None:
+    """Let editors know the keys that switch something off."""
+    for key, field in NEGATIONS.items():
+        schema["properties"][key] = {"type": "boolean", "description": f"The opposite of {field}."}
+
+
+class ServerTable(ServerConfig):
+    """``[server]``: where ``serve`` listens, who may use it, and what it takes before it refuses."""
+
+    model_config = ConfigDict(json_schema_extra=_say_negations)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _negate(cls, values: Any) -> Any:
+        """Read ``disable_metrics = true``, as mistral.rs has it, as ``metrics = false``."""
+        if not isinstance(values, dict):
+            return values
+        for key, field in NEGATIONS.items():
+            if isinstance(values.get(key), bool):
+                values = {**{name: each for name, each in values.items() if name != key}, field: not values[key]}
+        return values
+
+
 class PluginsTable(Section):
     """``[plugins]``: as in registry.toml."""
 
@@ -115,5 +151,6 @@ class Configuration(Section):
     runtime: RuntimeTable = RuntimeTable()
     sampling: SamplingTable = SamplingTable()
     paged_attn: PagedAttentionConfig = PagedAttentionConfig()
+    server: ServerTable = ServerTable()
     models: tuple[ModelTable, ...] = Field(min_length=1)
     plugins: PluginsTable = PluginsTable()

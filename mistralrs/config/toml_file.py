@@ -16,17 +16,17 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
-from mistralrs.config.from_config import LATER, Configuration
+from mistralrs.config.from_config import LATER, NEGATIONS, Configuration, ServerTable
 from mistralrs.config.section import build
 from mistralrs.errors import UsageError
 from mistralrs.plugin.kinds import near
 
 MAX_BYTES = 1 << 20
-PATHS = frozenset({"chat_template", "hf_cache", "jinja_explicit", "log", "tokenizer"})
+PATHS = frozenset({"api_key_file", "chat_template", "hf_cache", "jinja_explicit", "log", "tokenizer"})
 REFERENCES = frozenset({"model_id", "tok_model_id"})
 EXPANDED = PATHS | REFERENCES | {"quantized_file", "token_source"}
 
-ALIASES = {"enable_thinking": "thinking", "in_situ_quant": "isq"}
+ALIASES = {"enable_thinking": "thinking", "in_situ_quant": "isq", **NEGATIONS}
 """Other names of keys, as mistral.rs has them."""
 
 _VARIABLE = re.compile(r"\$(?:\$|\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\})")
@@ -78,6 +78,8 @@ def _parse(path: Path) -> dict[str, Any]:
 def tables(model: type[BaseModel]) -> dict[str, type[BaseModel] | None]:
     """The keys a table may have, aliases included, with the table each of them is, or None for a value."""
     found: dict[str, type[BaseModel] | None] = {}
+    if model is ServerTable:
+        found |= dict.fromkeys(NEGATIONS)
     for name, field in model.model_fields.items():
         kinds = [field.annotation, *get_args(field.annotation)]
         inner = next((each for each in kinds if isinstance(each, type) and issubclass(each, BaseModel)), None)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from mistralrs.config.from_config import Configuration
+from mistralrs.config.from_config import USELESS, Configuration
 from mistralrs.config.section import build
 
 if TYPE_CHECKING:
@@ -37,11 +37,13 @@ def leaves(model: BaseModel, where: str = "") -> Iterator[tuple[str, Any]]:
 def to_toml(config: Configuration, origin: Callable[[str], str] | None = None) -> Iterator[str]:
     """The lines of a file. With ``origin``, which says where a value is from, unset keys are shown too, as comments.
 
-    A token that is written out is not repeated.
+    A token that is written out, and keys that let people in, are not repeated.
     """
     table = ""
     for name, value in leaves(config):
         above, _, key = name.rpartition(".")
+        if name.partition(".")[0] in USELESS[config.command]:
+            continue
         unset = value is None or value in ({}, ())
         if unset and origin is None:
             continue
@@ -65,6 +67,8 @@ def _value(name: str, value: Any) -> str:
 
     if name.endswith("token_source") and value.startswith(SECRET):
         value = f"{SECRET}..."
+    if name == "server.api_key":
+        value = ["..."] * len(value)
     if isinstance(value, dict):
         table = tomlkit.inline_table()
         table.update(value)

@@ -25,7 +25,7 @@ TOOL_USE = "tool_use"
 SPECIAL_TOKENS = ("bos_token", "eos_token", "unk_token", "pad_token")
 # The tools Llama's templates announce by name only.
 BUILTIN_TOOLS = ("browser", "python", "code_interpreter", "web_search", "brave_search", "wolfram_alpha")
-RESERVED = frozenset({"messages", "tools", "add_generation_prompt", *SPECIAL_TOKENS})
+RESERVED = frozenset({"self", "messages", "tools", "add_generation_prompt", *SPECIAL_TOKENS})
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import importlib.util
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from mistralrs.errors import PluginError
 from mistralrs.modelkit.tiny import TINY
@@ -48,7 +48,7 @@ def variant_of(spec: ArchitectureSpec, name: str, package: str) -> dict[str, str
     files = {file: source.replace(origin, package) for file, source in modules.items()}
     files[DECLARATION] = _PLUGIN.format(
         title=title,
-        imports="\n".join([*([_TINY] if spec.tiny == TINY else []), _IMPORTS]),
+        imports="\n".join([*([_TINY] if _is_tiny(spec.tiny) else []), _IMPORTS]),
         api=".".join(map(str, API_VERSION)),
         fields=_fields(spec, name, title, origin, package),
     )
@@ -79,14 +79,20 @@ def _fields(spec: ArchitectureSpec, name: str, title: str, origin: str, package:
     lines = []
     for item in fields(spec):
         value = own.get(item.name, getattr(spec, item.name))
-        if item.name == "tiny" and value == TINY:
-            lines.append("tiny=TINY,")
+        if item.name == "tiny" and _is_tiny(spec.tiny):
+            more = [f"{_literal(k, '', '')}: {_literal(v, '', '')}" for k, v in spec.tiny.items() if k not in TINY]
+            lines.append(f"tiny={{**TINY, {', '.join(more)}}}," if more else "tiny=TINY,")
             continue
         if item.name in own and not value:
             continue
         if item.name in own or item.name in ("config", "build") or value != _default(item.name, spec):
             lines.append(f"{item.name}={_literal(value, origin, package)},")
     return "\n".join(" " * 8 + line for text in lines for line in text.splitlines())
+
+
+def _is_tiny(tiny: Mapping[str, Any]) -> bool:
+    """Whether the sizes are the usual ones, and perhaps some more."""
+    return TINY.items() <= tiny.items()
 
 
 def _default(name: str, spec: ArchitectureSpec) -> object:

@@ -35,7 +35,8 @@ class PagedModel:
     ``config`` is a config.json as a dictionary. ``backends`` are asked in their order, the torch reference when none
     is given; ``quant`` says by path how a projection is stored. The cache starts as NaN everywhere, so that whatever
     reads beyond what was written shows, and blocks are handed out backwards, so that their order in the pool differs
-    from that in a sequence.
+    from that in a sequence. ``limit`` says by name how long a sequence may become; by default as long as the model
+    states.
     """
 
     def __init__(
@@ -62,9 +63,15 @@ class PagedModel:
             )
             for cache in self.builder.caches
         ]
+        self.limit: dict[str, int] = {}
         self._free = list(range(blocks))
         self._owned: dict[str, list[int]] = {}
         self._length: dict[str, int] = {}
+
+    @property
+    def context_length(self) -> int:
+        """Most tokens the model was made for."""
+        return int(getattr(self.config, "max_position_embeddings", 2048))
 
     @torch.inference_mode()
     def step(self, tokens: Mapping[str, Sequence[int]]) -> dict[str, Tensor]:
@@ -87,11 +94,13 @@ class PagedModel:
         """The step that appends ``tokens``; it wants the logits of every row."""
         slots: list[int] = []
         positions: list[int] = []
+        limits: list[int] = []
         for name, new in tokens.items():
             places = range(self._length.get(name, 0), self._length.get(name, 0) + len(new))
             owned = self._reserve(name, places.stop)
             slots += [owned[place // BLOCK] * BLOCK + place % BLOCK for place in places]
             positions += places
+            limits += [self.limit.get(name, self.context_length)] * len(new)
         queries = [len(new) for new in tokens.values()]
         contexts = [self._length[name] for name in tokens]
         width = max(len(self._owned[name]) for name in tokens)
@@ -102,6 +111,7 @@ class PagedModel:
             blocks=torch.tensor([self._owned[name] + [0] * (width - len(self._owned[name])) for name in tokens]),
             queries=queries,
             contexts=contexts,
+            limits=torch.tensor(limits),
         )
         return StepContext(
             ops=Ops(self.table),

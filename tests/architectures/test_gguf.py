@@ -12,12 +12,12 @@ import transformers
 from cases import LLAMA3, SIZES
 from gguf_files import write
 from llama_cpp import CONTEXT, LlamaCpp
-from paged import PagedModel
 
 from mistralrs.checkpoint import Checkpoint, ModelFiles
 from mistralrs.plugin import ArchitectureSpec, ModelFacts
 from mistralrs.plugin.host import PluginHost
 from mistralrs.plugin.policy import Policy
+from mistralrs.testing.paged import PagedModel
 from mistralrs.weights import CheckpointSource, DictSource, MetaSource, measure
 
 PROMPT = torch.randint(4, SIZES["vocab_size"], (19,), generator=torch.Generator().manual_seed(1)).tolist()

@@ -8,12 +8,12 @@ import pytest
 import torch
 import transformers
 from cases import CASES, SIZES, Case
-from paged import PagedModel
 
 from mistralrs.layouts import F32
 from mistralrs.ops import record
 from mistralrs.plugin.host import PluginHost
 from mistralrs.plugin.policy import Policy
+from mistralrs.testing.paged import PagedModel
 from mistralrs.weights import DictSource, MetaSource, WeightBuilder
 
 TOLERANCE = 1e-4

@@ -9,13 +9,13 @@ import pytest
 import torch
 import transformers
 from cases import SIZES
-from paged import PagedModel
 
 from mistralrs.errors import EngineError
 from mistralrs.layers import LongAngles, Rope
 from mistralrs.ops import record
 from mistralrs.plugin.host import PluginHost
 from mistralrs.plugin.policy import Policy
+from mistralrs.testing.paged import PagedModel
 from mistralrs.weights import DictSource
 
 TRAINED = 16

@@ -159,14 +159,43 @@ def test_keys_of_the_original_are_all_known() -> None:
         assert not served[table] & set(later)
     assert {"seed", "log", "token_source"} == served["global"]
     assert {"mode", "context_len", "memory_mb", "memory_fraction", "block_size", "cache_type"} == served["paged_attn"]
-    assert set(ALIASES.values()) <= served[""] | served["models.quantization"]
+    assert set(ALIASES.values()) <= served[""] | served["models.quantization"] | served["server"]
 
 
-def test_serve_and_several_models_are_refused_in_one_line(write: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["from-config", str(write(f'command = "serve"\n{MODEL}'))]) == 2
-    assert "'serve' is not supported yet" in capsys.readouterr().err
-    assert run(["from-config", str(write(f'command = "run"\n{MODEL}{MODEL}'))]) == 2
-    assert "takes one model; the file has 2" in capsys.readouterr().err
+def test_serve(write: Any, tmp_path: Path) -> None:
+    text = f"""
+command = "serve"
+[server]
+host = "0.0.0.0"
+port = 8080
+api_key_file = "keys.txt"
+cors_origin = ["https://a.example", "https://b.example"]
+disable_metrics = true
+access_log = false
+{MODEL}"""
+    assert words(write(text)) == [
+        *("serve", "auto", "--model-id=org/name", "--host=0.0.0.0", "--port=8080"),
+        f"--api-key-file={tmp_path}/keys.txt",
+        *("--cors-origin=https://a.example", "--cors-origin=https://b.example"),
+        *("--disable-access-log", "--disable-metrics"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (f'command = "run"\n{MODEL}{MODEL}', "run takes one model; the file has 2"),
+        (f'command = "run"\n[server]\nport = 1\n{MODEL}', "server says nothing to run"),
+        (f'command = "serve"\nthinking = true\n{MODEL}', "thinking says nothing to serve"),
+        (f'command = "serve"\n[server]\nmcp_port = 1\n{MODEL}', "server.mcp_port is not supported yet"),
+        (f'command = "serve"\n[server]\nmetrics = true\ndisable_metrics = true\n{MODEL}', "are the same key"),
+    ],
+)
+def test_what_a_command_cannot_use_is_refused(
+    write: Any, text: str, problem: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["from-config", str(write(text))]) == 2
+    assert problem in capsys.readouterr().err
 
 
 def test_check_loads_nothing_and_names_what_is_missing(write: Any, capsys: pytest.CaptureFixture[str]) -> None:
@@ -192,7 +221,16 @@ def test_print_is_a_file_that_says_where_each_value_is_from(write: Any, capsys: 
     assert 'model_id = "org/name"  # file' in printed
     assert "max_seqs = 32  # default" in printed
     assert "hf_x" not in printed
+    assert "[server]" not in printed
     assert tomllib.loads(printed)["prefer"] == {"architecture:x": "y"}
+
+
+def test_print_shows_no_keys(write: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    text = f'command = "serve"\n[server]\napi_key = ["very-secret-key"]\n{MODEL}'
+    run(["from-config", str(write(text)), "--print"])
+    printed = capsys.readouterr().out
+    assert 'api_key = ["..."]  # file' in printed
+    assert "very-secret" not in printed
 
 
 def test_the_schema_is_for_editors(capsys: pytest.CaptureFixture[str]) -> None:
@@ -213,6 +251,16 @@ def test_a_dumped_command_line_is_reproduced(write: Any, tmp_path: Path, capsys:
     assert sorted(again) == sorted(line)
     assert run([*again, "--dump-config"]) == 0
     assert capsys.readouterr().out == first
+
+
+def test_a_dumped_server_is_reproduced(write: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    line = ["serve", "auto", "--model-id=org/name", "--port=8080", "--max-queue=3", "--disable-access-log"]
+    line += ["--cors-origin=https://a.example", f"--api-key-file={tmp_path}/keys.txt"]
+    assert run([*line, "--dump-config"]) == 0
+    assert sorted(words(write(capsys.readouterr().out))) == sorted(line)
+    assert run([*line, "--api-key=very-secret-key", "--dump-config"]) == 0
+    captured = capsys.readouterr()
+    assert "very-secret-key" not in captured.out + captured.err
 
 
 def test_a_dump_names_the_default_model_and_no_token(capsys: pytest.CaptureFixture[str]) -> None:

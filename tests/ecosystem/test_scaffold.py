@@ -50,8 +50,8 @@ def test_nothing_is_left_to_fill_in(projects: Path) -> None:
 
 def test_the_code_is_formatted_and_clean(projects: Path) -> None:
     for arguments in (["check", "--select", "E,F,I,UP,B"], ["format", "--check"]):
-        command = [sys.executable, "-m", "ruff", *arguments, "--isolated", "--line-length", "120", str(projects)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        command = [sys.executable, "-m", "ruff", *arguments, "--isolated", "--line-length", "120", "."]
+        done = subprocess.run(command, cwd=projects, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout
 
 

@@ -6,10 +6,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.kernels.probes import Sequences, nmse, reference_table, run_both
 
 from mistralrs.ops import AttentionSpec, LayerCache, StepContext, Weight
 from mistralrs_plugins.kernels.cpu import threads
+from tests.kernels.probes import Sequences, nmse, reference_table, run_both
 
 
 def attend_both(

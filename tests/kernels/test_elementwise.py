@@ -8,10 +8,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.kernels.probes import Sequences, nmse, reference_table, run_both
 from torch import Tensor
 
 from mistralrs.ops import Ops, StepContext, Weight
+from tests.kernels.probes import Sequences, nmse, reference_table, run_both
 
 TOKENS = 5
 

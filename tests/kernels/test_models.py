@@ -17,10 +17,10 @@ from mistralrs.loading.model import build_model
 from mistralrs.ops import LayerCache, Program
 from mistralrs.plugin.host import PluginHost
 from mistralrs.plugin.policy import Policy
+from mistralrs.testing.paged import PagedModel
 from mistralrs.weights import DictSource
 from mistralrs_plugins.kernels.cpu.program.step import CompiledStep
 from tests.architectures.cases import CASES, SIZES, Case
-from tests.architectures.paged import PagedModel
 from tests.kernels.probes import Sequences, compiled_table
 
 PLAYED = {"rope-longrope", "rope-dynamic", "longrope", "dynamic"}

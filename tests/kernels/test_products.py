@@ -6,10 +6,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.kernels.probes import Sequences, compiled_table, nmse, random_weight, reference_table, run_both
 
 from mistralrs.layouts import LAYOUTS
 from mistralrs.ops import StepContext, Weight
+from tests.kernels.probes import Sequences, compiled_table, nmse, random_weight, reference_table, run_both
 
 QUANTIZED = [name for name, layout in LAYOUTS.items() if not layout.dense]
 DENSE = [name for name, layout in LAYOUTS.items() if layout.dense]

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.kernels.probes import random_weight
 
 from mistralrs.errors import UsageError
 from mistralrs_plugins.kernels.cpu import threads
 from mistralrs_plugins.kernels.cpu.single import linear
+from tests.kernels.probes import random_weight
 
 
 @pytest.fixture(autouse=True)

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from mistralrs.config.from_config import Configuration, ModelTable
+from mistralrs.config.from_config import NEGATIONS, USELESS, Configuration, ModelTable, ServerTable
 from mistralrs.errors import UsageError
-
-RUN = "run"
 
 
 def command_line(config: Configuration) -> list[str]:
-    """The words after ``mistralrs``. Raises UsageError for what no command of this release can run."""
-    if config.command != RUN:
-        raise UsageError(f"command = {config.command!r} is not supported yet", f"this release starts: {RUN}")
+    """The words after ``mistralrs``. Raises UsageError for what the command does not take."""
     if len(config.models) != 1:
-        raise UsageError(f"{RUN} takes one model; the file has {len(config.models)}")
+        raise UsageError(f"{config.command} takes one model; the file has {len(config.models)}")
+    given = config.model_fields_set
+    if useless := [key for key in USELESS[config.command] if key in given]:
+        raise UsageError(f"{useless[0]} says nothing to {config.command}", "remove it from the file")
     model = config.models[0]
     before = _options(config.global_.model_dump(exclude_defaults=True))
     after = {
@@ -27,7 +26,9 @@ def command_line(config: Configuration) -> list[str]:
         "reasoning_effort": config.reasoning_effort,
         "thinking": None if config.thinking is None else str(config.thinking).lower(),
     }
-    return [*before, RUN, model.kind, *_options(after)]
+    if config.command == "serve":
+        after |= _server(config.server)
+    return [*before, config.command, model.kind, *_options(after)]
 
 
 def _model(model: ModelTable) -> dict[str, Any]:
@@ -43,6 +44,13 @@ def _paged(config: Configuration) -> dict[str, Any]:
     return {"paged_attn" if name == "mode" else f"pa_{name}": value for name, value in given.items()}
 
 
+def _server(server: ServerTable) -> dict[str, Any]:
+    """The settings of the server that are not the defaults; what is switched off by the option that does it."""
+    given = server.model_dump(exclude_defaults=True)
+    off = {field: f"disable_{field}" for field in NEGATIONS.values()}
+    return {off.get(name, name): value if name not in off else not value for name, value in given.items()}
+
+
 def _options(values: dict[str, Any]) -> list[str]:
     """Long options; a switch stands alone. Values are joined with '=', so that none is taken for an option."""
     words = []
@@ -50,6 +58,8 @@ def _options(values: dict[str, Any]) -> list[str]:
         option = f"--{name.replace('_', '-')}"
         if value is True:
             words.append(option)
+        elif isinstance(value, tuple):
+            words += [f"{option}={each}" for each in value]
         elif value is not None and value is not False:
             words.append(f"{option}={value}")
     return words

@@ -39,7 +39,7 @@ def make_app(service: Service) -> FastAPI:
     app.state.service = service
     for router in (*ROUTERS, *([metrics.router] if service.config.metrics else [])):
         app.include_router(router)
-    for kind in (HttpError, MistralrsError):
+    for kind in (HttpError, MistralrsError, Exception):
         app.add_exception_handler(kind, _refused)
     app.add_exception_handler(HTTPException, _unrouted)
     app.add_exception_handler(RequestValidationError, _invalid)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -92,29 +93,18 @@ def serve(
     """Serve a model over HTTP, to clients of OpenAI and Anthropic."""
     if selector not in SELECTORS:
         raise UsageError(f"models of the kind {selector!r} are not supported", "this version serves: auto, text")
-    given = {
-        **{name: locals()[name] for name in DIRECT},
-        "api_key": tuple(api_key or ()),
-        "cors_origin": tuple(cors_origin or ()),
-        "access_log": not disable_access_log,
-        "request_id_header": not disable_request_id_header,
-        "metrics": not disable_metrics,
-    }
-    _serve(ctx.obj, sections, _config(given))
+    _serve(ctx.obj, sections, _config(ctx.params))
 
 
-DIRECT = (
-    *("host", "port", "api_key_file", "insecure", "max_queue", "max_body_mb", "max_header_kb", "header_timeout"),
-    *("body_timeout", "send_timeout", "request_timeout", "drain_timeout", "stall_timeout"),
-    *("access_log_format", "access_log_health"),
-)
-
-
-def _config(given: dict[str, Any]) -> ServerConfig:
+def _config(params: Mapping[str, Any]) -> ServerConfig:
+    """The options as a section; those that switch something off are called by what they switch off."""
     from mistralrs.config.section import build
     from mistralrs.config.server import ServerConfig
 
-    return build(ServerConfig, given, {name: f"--{name.replace('_', '-')}" for name in given})
+    values = {name: value for name, value in params.items() if name in ServerConfig.model_fields}
+    values |= {name: tuple(values[name] or ()) for name in ("api_key", "cors_origin")}
+    values |= {name: not params[f"disable_{name}"] for name in ("access_log", "request_id_header", "metrics")}
+    return build(ServerConfig, values, {name: f"--{name.replace('_', '-')}" for name in values})
 
 
 def _serve(context: CliContext, sections: Sections, config: ServerConfig) -> None:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -59,6 +59,7 @@ class Metrics:
     """The metrics of one server. ``stats`` gives the engine's counters or None, ``pending`` the accepted answers."""
 
     def __init__(self, model: str, stats: Callable[[], Any], *, max_seqs: int, pending: Callable[[], int]) -> None:
+        disable_created_metrics()  # a second series for each of them, which nobody asks for
         self.registry = registry = CollectorRegistry()
         self.model = model
         registry.register(_EngineCollector(model, stats))

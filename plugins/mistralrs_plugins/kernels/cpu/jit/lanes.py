@@ -32,6 +32,12 @@ def splat(b: ir.IRBuilder, value: ir.Value) -> ir.Value:
     return _everywhere(b, value, 8)
 
 
+@operation(b8x32, types.int64)
+def splat_byte(b: ir.IRBuilder, value: ir.Value) -> ir.Value:
+    """One byte in all places."""
+    return _everywhere(b, b.trunc(value, ir.IntType(8)), 32)
+
+
 @operation(f32x8, types.float32, types.float32)
 def halves(b: ir.IRBuilder, low: ir.Value, high: ir.Value) -> ir.Value:
     """One float in the lower four lanes, another in the upper four."""
@@ -118,13 +124,10 @@ def third_of_halves(b: ir.IRBuilder, value: ir.Value) -> ir.Value:
     return shuffle(b, value, value, [2] * 4 + [6] * 4)
 
 
-@operation(types.float32, f32x8)
-def odd_lane_sum(b: ir.IRBuilder, value: ir.Value) -> ir.Value:
-    """The sum of lanes 1, 3, 5 and 7."""
-    total = b.extract_element(value, ir.Constant(I32, 1))
-    for lane in (3, 5, 7):
-        total = b.fadd(total, b.extract_element(value, ir.Constant(I32, lane)), flags=FAST)
-    return total
+@operation(f32x8, f32x8)
+def odd_lanes(b: ir.IRBuilder, value: ir.Value) -> ir.Value:
+    """Lanes 1, 3, 5 and 7, with zeros between them."""
+    return shuffle(b, value, ir.Constant(f32x8.llvm, [0.0] * 8), [8, 1, 10, 3, 12, 5, 14, 7])
 
 
 @operation(f32x8, i32x8)

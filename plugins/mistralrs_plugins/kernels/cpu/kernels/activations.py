@@ -12,7 +12,7 @@ which is ``width * 3 / 2`` bytes a row.
 
 The integers lie in their order, or "paired" for the weights of :mod:`.blocks32`: of four blocks a, b, c, d, each made
 of a lower and an upper half of 16 values, first a0 c0 a1 c1, then b0 d0 b1 d1. One vector then holds the same half of
-two blocks. Blocks beyond the last whole four keep their order.
+two blocks. Beyond the last whole four, two more blocks a, b lie as a0 b0 a1 b1, and a single one in its order.
 """
 
 from __future__ import annotations
@@ -37,8 +37,11 @@ from mistralrs_plugins.kernels.cpu.jit.memory import load_f32x8, load_i64, store
 @inline
 def block_place(block: Any, blocks: Any, paired: Any) -> Any:
     """Where a block's lower half lies among the integers, and how far behind it the upper half."""
-    if paired != 0 and block < blocks // 4 * 4:
+    fours = blocks // 4 * 4
+    if paired != 0 and block < fours:
         return 128 * (block // 4) + 64 * (block & 1) + 16 * (block >> 1 & 1), 32
+    if paired != 0 and block < blocks // 2 * 2:
+        return 32 * fours + 16 * (block & 1), 32
     return 32 * block, 16
 
 

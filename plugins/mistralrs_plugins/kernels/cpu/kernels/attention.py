@@ -201,12 +201,15 @@ def make_attend(kind: str) -> Kernel:
     ) -> None:
         """``count`` keys or values of one head from position ``first`` on, as floats, padded with zeros."""
         whole = dim // 8 * 8
+        entry, place = table + 8 * (first // block_size), first % block_size
         for t in range(count):
-            position = first + t
-            block = load_i64(table + 8 * (position // block_size))
+            block = load_i64(entry)
             if block < 0 or block >= blocks:
                 block = 0
-            row = pool + size * dim * ((block * block_size + position % block_size) * heads + head)
+            row = pool + size * dim * ((block * block_size + place) * heads + head)
+            place += 1
+            if place == block_size:
+                entry, place = entry + 8, 0
             for i in range(0, whole, 8):
                 store_f32x8(target + 4 * (t * width + i), load_eight(row + size * i))
             for i in range(whole, dim):

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from mistralrs_plugins.kernels.cpu.jit.compiler import inline
-from mistralrs_plugins.kernels.cpu.jit.lanes import bits, raised
+from mistralrs_plugins.kernels.cpu.jit.lanes import bits, raised, splat_byte
 from mistralrs_plugins.kernels.cpu.jit.memory import load_b8x32, load_f16, load_i8, load_u8, load_u32
 from mistralrs_plugins.kernels.cpu.kernels.layout import BlockLayout
 
@@ -67,17 +67,12 @@ def _q6_k(p: Any, j: Any) -> Any:
     """In each half of 128 values: four low bits from 64 bytes, two high bits from 32."""
     half, quarter = j >> 2, j & 3
     low = bits(load_b8x32(p + 64 * half + 32 * (quarter & 1)), 4 * (quarter >> 1), 15)
-    return low | raised(bits(load_b8x32(p + 128 + 32 * half), 2 * quarter, 3), 4)
+    return (low | raised(bits(load_b8x32(p + 128 + 32 * half), 2 * quarter, 3), 4)) - splat_byte(32)
 
 
 @inline
 def _scale_q6_k(p: Any, h: Any, g: Any) -> Any:
     return h[0] * np.float32(load_i8(p + 192 + g))
-
-
-@inline
-def _minimum_q6_k(p: Any, h: Any, g: Any) -> Any:
-    return h[0] * np.float32(load_i8(p + 192 + g) * -32)
 
 
 @inline
@@ -116,26 +111,16 @@ def _open_q3_k(p: Any) -> Any:
 def _q3_k(p: Any, j: Any) -> Any:
     """Two low bits as in Q2_K; bit ``j`` of byte ``i`` of the first 32 is the third."""
     low = bits(load_b8x32(p + 32 + 32 * (j >> 2)), 2 * (j & 3), 3)
-    return low | raised(bits(load_b8x32(p), j, 1), 2)
-
-
-@inline
-def _signed_scale_q3_k(h: Any, g: Any) -> Any:
-    return _byte(h[2] if g < 8 else h[3], g & 7) - 32
+    return (low | raised(bits(load_b8x32(p), j, 1), 2)) - splat_byte(4)
 
 
 @inline
 def _scale_q3_k(p: Any, h: Any, g: Any) -> Any:
-    return h[0] * np.float32(_signed_scale_q3_k(h, g))
-
-
-@inline
-def _minimum_q3_k(p: Any, h: Any, g: Any) -> Any:
-    return h[0] * np.float32(_signed_scale_q3_k(h, g) * -4)
+    return h[0] * np.float32(_byte(h[2] if g < 8 else h[3], g & 7) - 32)
 
 
 Q2_K = BlockLayout(84, 256, 16, 3, _open_q2_k, _q2_k, _scale_q2_k, _minimum_q2_k)
-Q3_K = BlockLayout(110, 256, 16, 7, _open_q3_k, _q3_k, _scale_q3_k, _minimum_q3_k)
+Q3_K = BlockLayout(110, 256, 16, 4, _open_q3_k, _q3_k, _scale_q3_k, None)
 Q4_K = BlockLayout(144, 256, 32, 15, _open_q4_k, _q4_k, _factor_times_scale, _factor_times_minimum)
 Q5_K = BlockLayout(176, 256, 32, 31, _open_q4_k, _q5_k, _factor_times_scale, _factor_times_minimum)
-Q6_K = BlockLayout(210, 256, 16, 63, _open_q6_k, _q6_k, _scale_q6_k, _minimum_q6_k)
+Q6_K = BlockLayout(210, 256, 16, 32, _open_q6_k, _q6_k, _scale_q6_k, None)

@@ -23,7 +23,7 @@ from mistralrs_plugins.kernels.cpu.jit.lanes import (
     first_of_halves,
     halves,
     lane_sum,
-    odd_lane_sum,
+    odd_lanes,
     splat,
     third_of_halves,
     to_float,
@@ -66,7 +66,10 @@ def layout_of(name: str) -> BlockLayout:
 
 
 def make_blocks(layout: BlockLayout) -> Any:
-    """``blocks(w, x, width, first)``: the blocks from ``first`` on of a weight row times a row of activations."""
+    """``blocks(w, x, width, first)``: the blocks from ``first`` on of a weight row times a row of activations.
+
+    The result is a vector, whose lanes are still to be added up, and the minima's share.
+    """
     block, block_bytes, inside = layout.block, layout.block_bytes, layout.block // 32
     open_block, values, scale, minimum = layout.open_block, layout.values, layout.scale, layout.minimum
 
@@ -89,9 +92,17 @@ def make_blocks(layout: BlockLayout) -> Any:
         low = minimum(p, h, 2 * j) * load_f32(x_sums) + minimum(p, h, 2 * j + 1) * load_f32(x_sums + 4)
         return sums * scales, low
 
-    one_group = signed if layout.signed else groups_of_32 if layout.group == 32 else groups_of_16
+    @inline
+    def signed_groups_of_16(p: Any, h: Any, j: Any, x: Any, width: Any, at: Any) -> Any:
+        sums, x_scale = to_float(dot_i8_i8(values(p, j), load_b8x32(x + 32 * at))), load_f32(x + width + 8 * at)
+        return sums * halves(scale(p, h, 2 * j) * x_scale, scale(p, h, 2 * j + 1) * x_scale), np.float32(0)
 
-    @part
+    if layout.signed:
+        one_group = signed if layout.group == 32 else signed_groups_of_16
+    else:
+        one_group = groups_of_32 if layout.group == 32 else groups_of_16
+
+    @inline
     def blocks(w: Any, x: Any, width: Any, first: Any) -> Any:
         total, minima = splat(np.float32(0)), np.float32(0)
         for b in range(first, width // block):
@@ -101,9 +112,14 @@ def make_blocks(layout: BlockLayout) -> Any:
                 scaled, low = one_group(p, h, j, x, width, b * inside + j)
                 total += scaled
                 minima += low
-        return lane_sum(total) + minima
+        return total, minima
 
     return blocks
+
+
+@inline
+def _no_minimum(p: Any, h: Any, g: Any) -> Any:
+    return np.float32(0)
 
 
 @inline
@@ -128,17 +144,30 @@ def make_dot(layout: BlockLayout) -> Any:
 
         @inline
         def dot(w: Any, x: Any, width: Any) -> Any:
-            return blocks(w, x, width, 0)
+            total, minima = blocks(w, x, width, 0)
+            return lane_sum(total) + minima
 
         return dot
 
     block_bytes, four_factors, two_blocks = layout.block_bytes, layout.four_factors, layout.two_blocks
+    open_block, scale, low_of = layout.open_block, layout.scale, layout.minimum or _no_minimum
     pair = _signed_pair if layout.signed else _unsigned_pair
 
-    @part
+    @inline
+    def two(p: Any, x: Any, factors: Any) -> Any:
+        """Two neighbouring blocks by themselves."""
+        q = p + block_bytes
+        h, i = open_block(p), open_block(q)
+        low, high = two_blocks(p, block_bytes)
+        scales = halves(scale(p, h, 0) * load_f32(factors), scale(q, i, 0) * load_f32(factors + 8))
+        minima = low_of(p, h, 0) * load_f32(factors + 4) + low_of(q, i, 0) * load_f32(factors + 12)
+        return to_float(pair(low, high, x)) * scales, minima
+
+    @inline
     def dot_in_fours(w: Any, x: Any, width: Any) -> Any:
         fours = width // 128
-        total, minima = splat(np.float32(0)), splat(np.float32(0))
+        total = other = minima = splat(np.float32(0))
+        low = np.float32(0)
         for f in range(fours):
             p, q = w + 4 * block_bytes * f, x + 128 * f
             # Lanes: scale, minimum of a, b, c, d, times scale, sum of the activations' blocks.
@@ -146,12 +175,18 @@ def make_dot(layout: BlockLayout) -> Any:
             a0c0, a1c1 = two_blocks(p, 2 * block_bytes)
             b0d0, b1d1 = two_blocks(p + block_bytes, 2 * block_bytes)
             total += to_float(pair(a0c0, a1c1, q)) * first_of_halves(factors)
-            total += to_float(pair(b0d0, b1d1, q + 64)) * third_of_halves(factors)
+            other += to_float(pair(b0d0, b1d1, q + 64)) * third_of_halves(factors)
             minima += factors
-        result = lane_sum(total) + odd_lane_sum(minima)
-        if 128 * fours < width:
-            result += blocks(w, x, width, 4 * fours)
-        return result
+        done = 4 * fours
+        if width // 32 - done >= 2:
+            more, low = two(w + block_bytes * done, x + 32 * done, x + width + 8 * done)
+            total += more
+            done += 2
+        if width // 32 > done:
+            more, last = blocks(w, x, width, done)
+            total += more
+            low += last
+        return lane_sum(total + other + odd_lanes(minima)) + low
 
     return dot_in_fours
 
@@ -245,7 +280,7 @@ def make_tile(layout: BlockLayout) -> Any:
     return tile
 
 
-@part
+@inline
 def finish(value: Any, args: Any, token: Any, row: Any) -> None:
     """Add bias and residual where there are any, and store one result."""
     residual, bias = load_i64(args + 72), load_i64(args + 88)
