@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 __all__ = [
     "AsyncEngine",
     "EngineOutput",
-    "Finished",
     "FinishReason",
+    "Finished",
     "Generation",
     "SamplingParams",
     "TextSide",
@@ -263,4 +263,3 @@ def raise_error(output: EngineOutput) -> None:
     """Raise what an answer ended with, if it ended with an error."""
     if isinstance(output, Finished) and output.error is not None:
         raise output.error
-

@@ -1,7 +1,8 @@
 """Runs a page of documentation from its first line to its last.
 
-Fenced blocks count by their info string: ``sh`` is run with bash in the folder the last block left, ``LANGUAGE file=PATH``
-is written to that file, ``text`` holds lines that the last ``sh`` block must have printed. Everything else is prose.
+Fenced blocks count by their info string: ``sh`` is run with bash in the folder the last block left, ``LANGUAGE
+file=PATH`` is written to that file, ``text`` holds lines that the last ``sh`` block must have printed. Everything else
+is prose.
 """
 
 from __future__ import annotations

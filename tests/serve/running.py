@@ -211,10 +211,19 @@ def chat_body(text: str, **fields: Any) -> dict[str, Any]:
 
 
 def scripted(
-    settings: dict[str, Any] | None = None, key: str | None = None, **options: Any
+    settings: dict[str, Any] | None = None, key: str | None = None, *, light: bool = False, **options: Any
 ) -> RunningServer:
-    """A server with the scripted engine; ``options`` are those of the server's section."""
+    """A server with the scripted engine; ``options`` are those of the server's section.
+
+    A ``light`` one has no engine, only a loop that writes letters: it starts in a second, for it needs no torch.
+    """
     keys = {"api_key": [key]} if key else {}
     given = json.dumps({"port": 0, "access_log": False, **keys, **options})
-    command = [sys.executable, "-m", "tests.serve.scripted_server", json.dumps(settings or {}), given]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.serve.scripted_server",
+        json.dumps({**(settings or {}), "light": light}),
+        given,
+    ]
     return RunningServer(command, key=key)

@@ -14,7 +14,7 @@ from mistralrs.config.section import build
 from mistralrs.config.server import ServerConfig
 from mistralrs.errors import MistralrsError
 from mistralrs_plugins.frontends.serve.server import Plan, bind, load_keys, serve
-from tests.serve.scripted_engine import recipe, text_side
+from tests.serve.scripted_text import recipe, text_side
 
 
 def main() -> int:
@@ -24,7 +24,7 @@ def main() -> int:
         config = build(ServerConfig, options)
         plan = Plan(
             config=config,
-            recipe=recipe(**settings),
+            recipe=recipe(settings, light=settings.pop("light")),
             text=text_side(),
             keys=load_keys(config),
             listener=bind(config),

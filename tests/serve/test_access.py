@@ -23,7 +23,7 @@ def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     keys = tmp_path_factory.mktemp("keys") / "keys.txt"
     keys.write_text(f"# for tests\n\n{OTHER}\n")
     options = {"api_key_file": str(keys), "cors_origin": [ORIGIN], "access_log": True, "access_log_format": "json"}
-    with scripted(key=KEY, **options) as server:
+    with scripted(key=KEY, light=True, **options) as server:
         yield server.wait_ready()
 
 
@@ -72,7 +72,9 @@ def test_right_keys(locked: RunningServer) -> None:
     )
 
 
-@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "10.0.0.1", "", "["])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "10.0.0.1", "", "["]
+)
 def test_names_that_only_seem_to_be_this_machine(server: RunningServer, host: str) -> None:
     for path in ("/v1/models", "/health"):
         reply = server.get(path, host=host)
@@ -80,7 +82,9 @@ def test_names_that_only_seem_to_be_this_machine(server: RunningServer, host: st
         assert reply.error["code"] == "host_not_allowed"
 
 
-@pytest.mark.parametrize("host", ["localhost", "localhost:1", "LOCALHOST", "127.0.0.1:80", "127.9.9.9", "[::1]:5", "x.localhost"])
+@pytest.mark.parametrize(
+    "host", ["localhost", "localhost:1", "LOCALHOST", "127.0.0.1:80", "127.9.9.9", "[::1]:5", "x.localhost"]
+)
 def test_names_of_this_machine(server: RunningServer, host: str) -> None:
     assert server.get("/v1/models", host=host).status == 200
 

@@ -11,7 +11,7 @@ import openai
 import pytest
 
 from tests.serve.running import RunningServer, chat_body
-from tests.serve.scripted_engine import SPEECH
+from tests.serve.scripted_text import SPEECH
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,9 @@ def test_the_package_reads_it(server: RunningServer) -> None:
         assert whole.choices[0].finish_reason == "length"
         assert "".join(whole.choices[0].logprobs.tokens) == whole.choices[0].text
         assert whole.choices[0].logprobs.text_offset == [0, 1, 2, 3, 4, 5]
-    with openai.OpenAI(base_url=f"{server.root}/v1", api_key="any") as client:  # strict, it wants a reason in each chunk
+    with openai.OpenAI(
+        base_url=f"{server.root}/v1", api_key="any"
+    ) as client:  # strict, it wants a reason in each chunk
         streamed = "".join(chunk.choices[0].text for chunk in client.completions.create(**fields, stream=True))
         assert streamed == whole.choices[0].text
 

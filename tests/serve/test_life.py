@@ -16,7 +16,7 @@ from tests.serve.running import RunningServer, chat_body, scripted
 
 
 def test_a_dead_engine_ends_its_answers_and_comes_back() -> None:
-    with scripted() as server:
+    with scripted(light=True) as server:
         server.wait_ready()
         before = server.chat("golden").json["choices"][0]["message"]["content"]
         streams = [server.stream(chat_body("~", max_tokens=200)).events() for _ in range(3)]
@@ -50,7 +50,7 @@ def test_a_dead_engine_ends_its_answers_and_comes_back() -> None:
 
 
 def test_while_the_model_is_loaded_requests_are_told_so() -> None:
-    with scripted() as server:
+    with scripted({"loads_for": 60}, light=True) as server:
         refused = server.chat("x")
         assert refused.status == 503
         assert server.get("/v1/models").json["data"][0]["status"] == "reloading"
@@ -59,13 +59,13 @@ def test_while_the_model_is_loaded_requests_are_told_so() -> None:
 
 
 def test_a_model_that_cannot_be_loaded_ends_the_server() -> None:
-    with scripted({"fails": True}) as server:
+    with scripted({"fails": True}, light=True) as server:
         assert server.wait() == 2
         assert "error: the scripted model is damaged" in server.log
 
 
 def test_the_first_signal_lets_running_answers_end() -> None:
-    with scripted() as server:
+    with scripted(light=True) as server:
         server.wait_ready()
         whole = server.chat("~drain", max_tokens=60).json["choices"][0]["message"]["content"]
         family = psutil.Process(server.process.pid).children(recursive=True)
@@ -84,7 +84,7 @@ def test_the_first_signal_lets_running_answers_end() -> None:
 
 
 def test_answers_that_take_too_long_are_cut_off_with_a_word() -> None:
-    with scripted(drain_timeout=0.3) as server:
+    with scripted(light=True, drain_timeout=0.3) as server:
         server.wait_ready()
         events = server.stream(chat_body("~", max_tokens=230)).events()
         next(events)
@@ -96,7 +96,7 @@ def test_answers_that_take_too_long_are_cut_off_with_a_word() -> None:
 
 
 def test_the_second_signal_ends_at_once() -> None:
-    with scripted() as server:
+    with scripted(light=True) as server:
         server.wait_ready()
         family = psutil.Process(server.process.pid).children(recursive=True)
         events = server.stream(chat_body("~", max_tokens=230)).events()
@@ -112,7 +112,7 @@ def test_the_second_signal_ends_at_once() -> None:
 
 
 def test_a_request_may_have_a_limit_of_its_own() -> None:
-    with scripted(request_timeout=0.4) as server:
+    with scripted(light=True, request_timeout=0.4) as server:
         server.wait_ready()
         reply = server.chat("~", max_tokens=230)
         assert (reply.status, reply.error["code"]) == (504, "request_timeout")

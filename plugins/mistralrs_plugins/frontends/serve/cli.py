@@ -88,7 +88,9 @@ def serve(
     disable_request_id_header: Annotated[
         bool, typer.Option("--disable-request-id-header", rich_help_panel=LOGS, help="No x-request-id in responses.")
     ] = False,
-    disable_metrics: Annotated[bool, typer.Option("--disable-metrics", rich_help_panel=LOGS, help="No /metrics.")] = False,
+    disable_metrics: Annotated[
+        bool, typer.Option("--disable-metrics", rich_help_panel=LOGS, help="No /metrics.")
+    ] = False,
 ) -> None:
     """Serve a model over HTTP, to clients of OpenAI and Anthropic."""
     if selector not in SELECTORS:

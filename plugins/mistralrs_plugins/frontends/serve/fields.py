@@ -66,7 +66,9 @@ class SampledBody(SamplingOptions):
     @classmethod
     def _read_ids(cls, value: object) -> object:
         # JSON has no integer keys; ``int`` alone would take "1_0" and " 1".
-        if isinstance(value, dict) and not all(isinstance(key, str) and key.isascii() and key.isdigit() for key in value):
+        if isinstance(value, dict) and not all(
+            isinstance(key, str) and key.isascii() and key.isdigit() for key in value
+        ):
             raise ValueError("keys must be token ids")
         return value
 
@@ -98,9 +100,7 @@ class ThinkingFields(RequestModel):
         return self
 
 
-def without_features(
-    values: Mapping[str, Any], unsupported: Mapping[str, tuple[str, Neutral]]
-) -> dict[str, Any]:
+def without_features(values: Mapping[str, Any], unsupported: Mapping[str, tuple[str, Neutral]]) -> dict[str, Any]:
     """The values of a body that are served. Raises :class:`RequestError` ``not_supported`` for others.
 
     Null is left out too: clients write it for what they do not give.

@@ -28,17 +28,28 @@ class Phase(Enum):
 
 
 class NotedConnection(h11.Connection):
-    """Remembers the status that fits the last violation of the protocol."""
+    """Remembers the status that fits the last violation of the protocol, and bounds heads that come in one piece."""
 
-    violation = 400
+    def __init__(self, head_bytes: int) -> None:
+        super().__init__(h11.SERVER, head_bytes)
+        self.violation = 400
+        self._head_bytes = head_bytes
 
     def next_event(self) -> Any:
         """The next event, as h11 has it."""
         try:
-            return super().next_event()
+            event = super().next_event()
+            if isinstance(event, h11.Request) and _head_size(event) > self._head_bytes:
+                raise h11.RemoteProtocolError("the head is too large", error_status_hint=431)
         except h11.RemoteProtocolError as error:
             self.violation = error.error_status_hint
             raise
+        return event
+
+
+def _head_size(request: h11.Request) -> int:
+    """Bytes of a head on the wire, more or less."""
+    return len(request.target) + sum(len(name) + len(value) + 4 for name, value in request.headers)
 
 
 class GuardedProtocol(H11Protocol):
@@ -50,7 +61,7 @@ class GuardedProtocol(H11Protocol):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.conn = self._noted = NotedConnection(h11.SERVER, self.header_bytes)
+        self.conn = self._noted = NotedConnection(self.header_bytes)
         self._phase = Phase.NOTHING
         self._deadline: asyncio.TimerHandle | None = None
 

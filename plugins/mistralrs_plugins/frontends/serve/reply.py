@@ -84,20 +84,22 @@ async def _stream(service: Service, ticket: Ticket, generation: Generation, shap
 
 
 async def _events(ticket: Ticket, generation: Generation, shape: Shape) -> AsyncIterator[bytes]:
+    written = b""  # what came before an error in the same batch is sent before it
     try:
         yield shape.begin()
         async for batch in generation.batches(KEEP_ALIVE_SECONDS):
-            written = []
+            written = b"" if batch else KEEP_ALIVE
             for index, output in batch:
                 check(ticket, output)
-                written.append(shape.add(index, output))
-            if events := b"".join(written) if batch else KEEP_ALIVE:
-                yield events
+                written += shape.add(index, output)
+            if written:
+                yield written
+            written = b""
         yield shape.end()
     except Exception as error:
         if not isinstance(error, HttpError | MistralrsError):
             log.exception("a stream failed")
-        yield shape.error(as_http_error(error))
+        yield written + shape.error(as_http_error(error))
 
 
 def check(ticket: Ticket, output: EngineOutput) -> None:
@@ -113,5 +115,3 @@ def check(ticket: Ticket, output: EngineOutput) -> None:
 def event(data: bytes, name: bytes = b"") -> bytes:
     """One server-sent event. ``data`` is JSON, so it has no line ends."""
     return (b"event: " + name + b"\n" if name else b"") + b"data: " + data + b"\n\n"
-
-

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Callable
 from typing import Any
 
 from mistralrs.api.asynchronous import AsyncEngine, Generation
@@ -139,5 +138,3 @@ class Service:
         """Append a request and its answer to the log of ``--log``, if there is one."""
         if self.log is not None:
             self.log.write(model=self.model_id, request=asked, response=answer, reason=reason)
-
-

@@ -9,7 +9,14 @@ from pydantic import Field, field_validator, model_validator
 
 from mistralrs.api.requests import ChatMessage, ChatRequest, RequestModel, SamplingOptions, TextPart
 from mistralrs_plugins.frontends.serve.errors import bad_field, not_supported
-from mistralrs_plugins.frontends.serve.fields import AGENT_FEATURES, Neutral, SampledBody, ThinkingFields, plain_messages, without_features
+from mistralrs_plugins.frontends.serve.fields import (
+    AGENT_FEATURES,
+    Neutral,
+    SampledBody,
+    ThinkingFields,
+    plain_messages,
+    without_features,
+)
 from mistralrs_plugins.frontends.serve.openai.schema import chat_request
 
 FEATURES: Mapping[str, tuple[str, Neutral]] = {

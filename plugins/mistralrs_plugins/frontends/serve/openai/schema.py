@@ -101,9 +101,7 @@ class ChatBody(StreamedBody, ThinkingFields):
         return chat_request(self.messages, self, truncate=self.truncate_sequence)
 
 
-def chat_request(
-    messages: tuple[ChatMessage, ...], thinking: ThinkingFields, *, truncate: bool = False
-) -> ChatRequest:
+def chat_request(messages: tuple[ChatMessage, ...], thinking: ThinkingFields, *, truncate: bool = False) -> ChatRequest:
     """The request behind a body; here the conversation as a whole is checked. Raises :class:`RequestError`."""
     values = {
         "messages": messages,

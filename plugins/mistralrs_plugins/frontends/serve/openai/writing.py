@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -112,5 +112,3 @@ def _rate(tokens: int, seconds: float) -> float:
 def encode(value: Any) -> bytes:
     """JSON without spaces."""
     return json.dumps(value, separators=(",", ":")).encode()
-
-

@@ -108,10 +108,14 @@ def _fill(target: Any, count: Any, value: Any) -> None:
 def _scores(q: Any, k: Any, keys: Any, width: Any, scores: Any) -> None:
     """One query row with each key: the direct way, good for few rows."""
     for t in range(keys):
-        total = splat(np.float32(0))
-        for i in range(0, width, 8):
-            total += load_f32x8(q + 4 * i) * load_f32x8(k + 4 * (t * width + i))
-        store_f32(scores + 4 * t, lane_sum(total))
+        at = k + 4 * t * width
+        a = b = c = d = splat(np.float32(0))
+        for i in range(0, 4 * width, 128):
+            a += load_f32x8(q + i) * load_f32x8(at + i)
+            b += load_f32x8(q + i + 32) * load_f32x8(at + i + 32)
+            c += load_f32x8(q + i + 64) * load_f32x8(at + i + 64)
+            d += load_f32x8(q + i + 96) * load_f32x8(at + i + 96)
+        store_f32(scores + 4 * t, lane_sum((a + b) + (c + d)))
 
 
 @part
@@ -210,12 +214,20 @@ def make_attend(kind: str) -> Kernel:
             place += 1
             if place == block_size:
                 entry, place = entry + 8, 0
+            to = target + 4 * t * width
+            if dim == width:
+                for i in range(0, width, 32):
+                    store_f32x8(to + 4 * i, load_eight(row + size * i))
+                    store_f32x8(to + 4 * i + 32, load_eight(row + size * (i + 8)))
+                    store_f32x8(to + 4 * i + 64, load_eight(row + size * (i + 16)))
+                    store_f32x8(to + 4 * i + 96, load_eight(row + size * (i + 24)))
+                continue
             for i in range(0, whole, 8):
-                store_f32x8(target + 4 * (t * width + i), load_eight(row + size * i))
+                store_f32x8(to + 4 * i, load_eight(row + size * i))
             for i in range(whole, dim):
-                store_f32(target + 4 * (t * width + i), load_one(row + size * i))
+                store_f32(to + 4 * i, load_one(row + size * i))
             for i in range(dim, width):
-                store_f32(target + 4 * (t * width + i), np.float32(0))
+                store_f32(to + 4 * i, np.float32(0))
         for i in range(count * width, TILE * width):
             store_f32(target + 4 * i, np.float32(0))
 

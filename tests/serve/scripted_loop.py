@@ -1,0 +1,78 @@
+"""A loop that writes letters, in place of an engine: for tests of the server's life, which need many servers."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from mistralrs.engine.request import (
+    Abort,
+    EngineInput,
+    EngineOutput,
+    Finished,
+    FinishReason,
+    Generate,
+    Tokens,
+    Usage,
+)
+from mistralrs.engine.stats import EngineStats
+from mistralrs.errors import ModelFormatError
+from tests.serve.scripted_text import MARK_IDS, SLOW
+
+BLOCKS = 8
+
+
+class LetterLoop:
+    """Answers every request with the alphabet, on a thread each."""
+
+    def __init__(self) -> None:
+        self._stopped: set[int] = set()
+        self._running: dict[int, threading.Thread] = {}
+
+    @property
+    def stats(self) -> EngineStats:
+        running = len(self._running)
+        totals = dict.fromkeys(("steps", "preemptions", "prompt_tokens", "prefix_hit_tokens", "generated_tokens"), 0)
+        blocks = {"free_blocks": BLOCKS, "cached_blocks": 0, "total_blocks": BLOCKS}
+        return EngineStats(running=running, waiting=0, tokens_per_second=0.0, **blocks, **totals)
+
+    def submit(self, message: EngineInput, deliver: Callable[[EngineOutput], None] | None = None) -> None:
+        if isinstance(message, Abort):
+            self._stopped.add(message.id)
+        elif isinstance(message, Generate) and deliver is not None:
+            thread = threading.Thread(target=self._answer, args=(message, deliver), daemon=True)
+            self._running[message.id] = thread
+            thread.start()
+
+    def _answer(self, request: Generate, deliver: Callable[[EngineOutput], None]) -> None:
+        limit = request.sampling.max_tokens or 100
+        pause = 0.02 if MARK_IDS[SLOW] in request.prompt else 0.0
+        given = 0
+        while given < limit and request.id not in self._stopped:
+            deliver(Tokens(id=request.id, tokens=(97,), text=chr(ord("a") + given % 26)))
+            given += 1
+            time.sleep(pause)
+        reason = FinishReason.ABORT if given < limit else FinishReason.LENGTH
+        self._running.pop(request.id)
+        deliver(Finished(id=request.id, reason=reason, usage=_usage(len(request.prompt), given)))
+
+    def close(self, timeout: float | None = None) -> bool:
+        self._stopped.update(self._running)
+        for thread in list(self._running.values()):
+            thread.join(timeout)
+        return True
+
+
+def _usage(prompt: int, given: int) -> Usage:
+    counts = {"prompt_tokens": prompt, "cached_tokens": 0, "completion_tokens": given}
+    return Usage(queue_seconds=0.0, prompt_seconds=0.0, completion_seconds=0.0, **counts)
+
+
+def make(settings: dict[str, Any]) -> LetterLoop:
+    """Start the loop, or fail if ``settings`` say so."""
+    if settings.get("fails"):
+        raise ModelFormatError("the scripted model is damaged")
+    time.sleep(settings.get("loads_for", 0.0))
+    return LetterLoop()
