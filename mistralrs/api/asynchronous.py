@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
@@ -46,6 +47,8 @@ __all__ = [
 ]
 
 TEXT_THREADS = 4
+MAX_BATCH = 256
+"""Outputs handed on at a time: a reader that fell behind must not keep the loop busy."""
 MAX_TEXT_TO_TOKENS = 4
 """A normalizer may shrink a text; nothing known shrinks it by more than this."""
 
@@ -95,7 +98,7 @@ class Generation:
         self.count = count
         self._ids: list[int] = []
         self._submit: Callable[[Abort], None] = lambda message: None
-        self._new: list[tuple[int, EngineOutput]] = []
+        self._new: deque[tuple[int, EngineOutput]] = deque()
         self._open = count
         self._wake = asyncio.Event()
 
@@ -122,7 +125,7 @@ class Generation:
             raise_error(output)
 
     async def batches(self, pause: float | None = None) -> AsyncIterator[list[tuple[int, EngineOutput]]]:
-        """Everything that came since the last batch, until each answer had its Finished.
+        """What came since the last batch, until each answer had its Finished.
 
         With ``pause``, a batch is empty when nothing has come for so many seconds.
         """
@@ -134,7 +137,7 @@ class Generation:
                 except TimeoutError:
                     yield []
                     continue
-            batch, self._new = self._new, []
+            batch = [self._new.popleft() for _ in range(min(len(self._new), MAX_BATCH))]
             self._open -= sum(isinstance(output, Finished) for _, output in batch)
             yield batch
 

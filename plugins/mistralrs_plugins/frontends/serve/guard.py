@@ -29,7 +29,8 @@ class KeyRing:
     def opens(self, key: bytes) -> bool:
         """Whether ``key`` is one of them."""
         given = _digest(key)
-        return any([hmac.compare_digest(given, known) for known in self._digests])  # a list: all are compared
+        found = [hmac.compare_digest(given, known) for known in self._digests]  # all of them, always
+        return any(found)
 
 
 def _digest(key: bytes) -> bytes:

@@ -68,6 +68,8 @@ class GuardedProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client has connected, and must send the head of a request."""
         super().connection_made(transport)
+        # What an application finds as scope["state"]: closing would wait for a client that does not read.
+        self.app_state = {**self.app_state, "abort": transport.abort}
         self._watch()
 
     def data_received(self, data: bytes) -> None:

@@ -84,22 +84,22 @@ async def _stream(service: Service, ticket: Ticket, generation: Generation, shap
 
 
 async def _events(ticket: Ticket, generation: Generation, shape: Shape) -> AsyncIterator[bytes]:
-    written = b""  # what came before an error in the same batch is sent before it
+    written: list[bytes] = []  # what came before an error in the same batch is sent before it
     try:
         yield shape.begin()
         async for batch in generation.batches(KEEP_ALIVE_SECONDS):
-            written = b"" if batch else KEEP_ALIVE
+            written = [] if batch else [KEEP_ALIVE]
             for index, output in batch:
                 check(ticket, output)
-                written += shape.add(index, output)
-            if written:
-                yield written
-            written = b""
+                written.append(shape.add(index, output))
+            if events := b"".join(written):
+                yield events
+            written = []
         yield shape.end()
     except Exception as error:
         if not isinstance(error, HttpError | MistralrsError):
             log.exception("a stream failed")
-        yield written + shape.error(as_http_error(error))
+        yield b"".join(written) + shape.error(as_http_error(error))
 
 
 def check(ticket: Ticket, output: EngineOutput) -> None:

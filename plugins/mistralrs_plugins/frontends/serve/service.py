@@ -106,7 +106,7 @@ class Service:
         return sum(ticket.answers for ticket in self.tickets)
 
     def admit(self, answers: int = 1) -> Ticket:
-        """A place for one request. Raises :class:`HttpError` 503 when nobody is served, 429 when all places are taken."""
+        """A place for one request. Raises :class:`HttpError`: 503 if nobody is served, 429 if all places are taken."""
         if reason := self.unready():
             raise HttpError(503, reason, "unavailable", headers={"retry-after": "1"})
         if answers > MAX_ANSWERS:

@@ -97,7 +97,7 @@ class EventStream(Response):
                     await send({"type": "http.response.body", "body": event, "more_body": True})
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         except TimeoutError:
-            pass  # nobody reads: there is nobody to tell
+            scope["state"]["abort"]()  # nobody reads: there is nobody to tell
         finally:
             watcher.cancel()
             self._cancel()
