@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 from mistralrs.api.engine import EngineLoop, ServedModel
 from mistralrs.api.requests import ChatRequest, SamplingOptions
@@ -45,6 +45,8 @@ __all__ = [
     "Tokens",
     "Usage",
 ]
+
+ResultT = TypeVar("ResultT")
 
 TEXT_THREADS = 4
 MAX_BATCH = 256
@@ -211,7 +213,7 @@ class AsyncEngine:
         """The text of token ids, special tokens included."""
         return await self.on_thread(lambda: self.model.tokenizer.decode(list(tokens), skip_special_tokens=False))
 
-    async def on_thread(self, work: Callable[[], Any]) -> Any:
+    async def on_thread(self, work: Callable[[], ResultT]) -> ResultT:
         """Run what takes long beside the loop."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mistralrs.api.recipe import EngineRecipe, FromEngine, LoadFailed, Ready, Report, ToEngine
 from mistralrs.engine.request import EngineInput, EngineOutput, Finished, FinishReason, Generate, Shutdown, Usage
@@ -34,7 +34,6 @@ CLOSE_SECONDS = 10.0
 
 Deliver = Callable[[EngineOutput], None]
 Post = Callable[[Callable[[], None]], object]
-Wire = Connection[Any, Any] if TYPE_CHECKING else Connection
 
 
 class EngineState(StrEnum):
@@ -118,9 +117,11 @@ class EngineProcess:
         """End all requests as canceled, then the process. False if it had to be killed."""
         self._closing.set()
         with self._lock:
-            child = self._child
-        if child is not None:
+            child, is_ready = self._child, self._state is EngineState.READY
+        if child is not None and is_ready:
             child.outbox.put(Shutdown())
+        elif child is not None:
+            child.kill()  # it is loading, and would not listen
         self._supervisor.join(timeout)
         if not self._supervisor.is_alive():
             return True
@@ -250,7 +251,7 @@ class _Child:
             raise
         finally:
             theirs.close()
-        self._connection: Wire = Connection(ours.detach())
+        self._connection: Connection[Any, Any] = Connection(ours.detach())
         self.outbox: SimpleQueue[ToEngine | None] = SimpleQueue()
         self._sender = threading.Thread(target=self._send, name="engine-sender", daemon=True)
         self._sender.start()

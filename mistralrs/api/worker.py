@@ -27,7 +27,6 @@ log = logging.getLogger("mistralrs.worker")
 
 CLOSE_SECONDS = 5.0
 MAX_REPORT = 1024
-Wire = Connection[Any, Any] if TYPE_CHECKING else Connection
 
 
 def open_model(*arguments: Any) -> EngineThread:
@@ -48,7 +47,7 @@ def open_model(*arguments: Any) -> EngineThread:
 class Worker:
     """Passes messages between the socket and the engine's thread."""
 
-    def __init__(self, connection: Wire) -> None:
+    def __init__(self, connection: Connection[Any, Any]) -> None:
         self._connection = connection
         self._outbox: SimpleQueue[EngineOutput | None] = SimpleQueue()
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from mistralrs.engine.batch import Batch
 from mistralrs.errors import EngineError
 from mistralrs.kvcache.paged import PagedCache
+from mistralrs.ops.meta import AttentionMeta
 from mistralrs.ops.ops import Ops
 from mistralrs.ops.spec import CacheSpec
 from mistralrs.ops.step import StepContext
@@ -47,6 +48,28 @@ class ModelRunner:
         """What keys and values of a sequence that may reach ``limit`` tokens depend on besides its tokens."""
         length_class = getattr(self.module, "length_class", None)
         return repr(length_class(limit)).encode() if length_class else b""
+
+    @torch.inference_mode()
+    def warm_up(self) -> None:
+        """Run one token through the model, so that its step is recorded and compiled before the first request.
+
+        It is written to the first block, which belongs to nobody yet.
+        """
+        zero, one = (
+            torch.zeros(1, dtype=torch.int64, device=self.device),
+            torch.ones(1, dtype=torch.int64, device=self.device),
+        )
+        meta = AttentionMeta(
+            query_start=torch.cat([zero, one]),
+            context=one,
+            slots=zero,
+            blocks=zero[None],
+            queries=[1],
+            contexts=[1],
+            limits=one,
+        )
+        self.forward(Batch(ids=zero, positions=zero.clone(), rows=zero.clone(), meta=meta))
+        self.wipe([0])
 
     @torch.inference_mode()
     def forward(self, batch: Batch) -> Tensor:

@@ -70,6 +70,8 @@ def load(
         seed=seed,
     )
     engine = Engine(runner, tokenizer, config)
+    model.ops.table.warm_up(progress)
+    runner.warm_up()
     seconds = time.perf_counter() - started
     host.notify("mistralrs_model_loaded", model=inspected.info, device=str(model.device), seconds=seconds)
     return LoadedModel(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from torch import Tensor
 
+from mistralrs.checkpoint import Progress
 from mistralrs.errors import EngineError
 from mistralrs.ops.weight import Weight
 
@@ -65,6 +66,13 @@ class OpTable:
             if backend.find("linear", weight.layout.name) is not None:
                 return backend.prepare(weight)
         return weight
+
+    def warm_up(self, progress: Progress) -> None:
+        """Let backends that compile their kernels (those with a method ``warm_up(progress)``) do so now."""
+        for backend in self.backends:
+            compile_kernels = getattr(backend, "warm_up", None)
+            if compile_kernels is not None:
+                compile_kernels(progress)
 
     def compile(self, recording: Recording) -> Callable[[StepContext], Tensor] | None:
         """The first backend's compiled form of a recorded step, or None when there is none."""

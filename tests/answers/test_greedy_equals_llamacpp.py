@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import xllamacpp
+
 from tests.answers.float_copy import write_float_copy
 from tests.answers.model import answer, load_engine, render
 

@@ -6,11 +6,11 @@ import http.client
 import json
 import os
 import re
-import select
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -56,29 +56,31 @@ class RunningServer:
     key: str | None = None
 
     def __post_init__(self) -> None:
+        # A file: a pipe that nobody empties would stop the server.
+        self.errors = tempfile.TemporaryFile()  # noqa: SIM115
         self.process = subprocess.Popen(
             self.command,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=self.errors,
             cwd=ROOT,
             env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": f"{ROOT}:{ROOT / 'plugins'}", **self.environment},
         )
-        self.log = ""
         self.port = int(self.wait_for(r"Listening on http://[^\s]*:(\d+)"))
 
+    @property
+    def log(self) -> str:
+        """What the server has written to standard error."""
+        size = os.fstat(self.errors.fileno()).st_size
+        return os.pread(self.errors.fileno(), size, 0).decode()
+
     def wait_for(self, pattern: str, seconds: float = START_SECONDS) -> str:
-        """Read standard error until ``pattern`` comes; returns its first group."""
-        stream = self.process.stderr
-        assert stream is not None
+        """Wait until ``pattern`` is written to standard error; returns its first group."""
         deadline = time.monotonic() + seconds
         while not (found := re.search(pattern, self.log)):
-            left = deadline - time.monotonic()
-            ready, _, _ = select.select([stream], [], [], max(0.0, left))
-            piece = os.read(stream.fileno(), 1 << 16).decode() if ready else ""
-            if not piece:
+            if time.monotonic() > deadline or self.process.poll() is not None:
                 self.process.kill()
                 raise AssertionError(f"no {pattern!r} in: {self.log}")
-            self.log += piece
+            time.sleep(0.01)
         return found.group(found.re.groups and 1)
 
     def __enter__(self) -> Self:
@@ -88,6 +90,7 @@ class RunningServer:
         if self.process.poll() is None:
             self.process.kill()
         self.process.communicate()
+        self.errors.close()
 
     def wait_ready(self) -> Self:
         """Wait until requests are taken."""
@@ -161,9 +164,8 @@ class RunningServer:
         self.process.send_signal(number)
 
     def wait(self, seconds: float = 20.0) -> int:
-        """The exit status; what was printed is in ``log`` afterwards."""
-        _, errors = self.process.communicate(timeout=seconds)
-        self.log += errors.decode()
+        """The exit status."""
+        self.process.communicate(timeout=seconds)
         return self.process.returncode
 
 

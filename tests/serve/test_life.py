@@ -109,6 +109,7 @@ def test_the_second_signal_ends_at_once() -> None:
         assert time.monotonic() - started < 1
         _, alive = psutil.wait_procs(family, timeout=2)
         assert not alive
+        events.close()
 
 
 def test_a_request_may_have_a_limit_of_its_own() -> None:

@@ -157,6 +157,35 @@ def test_json_that_parsers_disagree_about(server: RunningServer, body: bytes) ->
     assert time.perf_counter() - started < 8
 
 
+FUZZ = (None, True, 0, -1, 1.5, 2**64, "", "x", "\x00", [], [[]], [{}], [None], {}, {"type": []}, {"x": {"y": [1]}})
+
+
+@pytest.mark.parametrize("path", [CHAT, "/v1/completions", "/v1/messages", "/tokenize", "/detokenize"])
+def test_no_value_of_any_field_breaks_anything(server: RunningServer, path: str) -> None:
+    document = server.get("/api-doc/openapi.json").json
+    schema = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]["$ref"]
+    fields = [*document["components"]["schemas"][schema.rpartition("/")[2]]["properties"], "tools", "response_format"]
+    good = {CHAT: chat_body("x", max_tokens=1), "/v1/messages": {"messages": [USER], "max_tokens": 1}}
+    base = good.get(path, {"tokens": [1]} if path == "/detokenize" else {"prompt": "x"})
+    for field in fields:
+        for value in FUZZ:
+            reply = server.post(path, {**base, field: value})
+            assert reply.status in (200, 400, 404), (field, value, reply)
+            assert reply.status == 200 or reply.error["message"]
+    for message in (*FUZZ, *({"role": "user", "content": value} for value in FUZZ)):
+        assert server.post(path, {**base, "messages": [message]}).status in (200, 400)
+    for part in FUZZ:
+        assert server.post(path, {**base, "messages": [{"role": "user", "content": [part]}]}).status in (200, 400)
+
+
+@pytest.mark.parametrize("depth", [70, 500, 990])
+def test_values_for_the_template_are_not_too_deep(server: RunningServer, depth: int) -> None:
+    inner = b"[" * depth + b"]" * depth
+    body = json.dumps(chat_body("x", chat_template_kwargs={"a": "HERE"})).encode().replace(b'"HERE"', inner)
+    reply = server.post(CHAT, body)
+    assert (reply.status, reply.error["code"]) == (400, "invalid_json")
+
+
 def test_whole_characters_pass_in_any_form(server: RunningServer) -> None:
     for text in ("\U0001f600", "\x00", "\u202e\ufeff\u2028", "a" * 100):
         assert server.chat(text).status == 200

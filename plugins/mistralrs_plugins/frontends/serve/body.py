@@ -20,6 +20,9 @@ BodyT = TypeVar("BodyT", bound=RequestModel)
 
 ON_THREAD_BYTES = 32 << 10
 MAX_DEPTH = 64
+MAX_BYTES_READ = 256 << 20
+"""Bytes of all bodies that are being read at a time."""
+WAIT = {"retry-after": "1"}
 HALF_PAIR = re.compile(r"\\u[dD][89a-fA-F]")
 """An escape that stands for half a character, if it is not followed by the other half."""
 
@@ -58,11 +61,16 @@ async def read_body(request: Request, service: Service) -> bytes:
         async with asyncio.timeout(config.body_timeout):
             async for chunk in request.stream():
                 content += chunk
+                service.bytes_read += len(chunk)
                 if len(content) > limit:
                     raise _too_large(limit)
+                if service.bytes_read > max(MAX_BYTES_READ, limit):
+                    raise HttpError(429, "too many large requests arrive at once", "overloaded", None, WAIT, close=True)
     except TimeoutError:
         message = f"the body did not arrive within {config.body_timeout:g} seconds"
         raise HttpError(408, message, "request_timeout", close=True) from None
+    finally:
+        service.bytes_read -= len(content)
     return bytes(content)
 
 
@@ -85,6 +93,8 @@ def parse_object(content: bytes) -> dict[str, Any]:
         raise _bad_json(str(error).partition(";")[0]) from None
     if not isinstance(found, dict):
         raise _bad_json("it must be an object")
+    if text.count("[") + text.count("{") > MAX_DEPTH and _is_deep(found):
+        raise _bad_json(f"it is nested more than {MAX_DEPTH} levels deep")
     if HALF_PAIR.search(text) and any(map(_is_broken, _strings(found))):
         raise _bad_json("a string holds half of a surrogate pair, which is not a character")
     return found
@@ -112,6 +122,16 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(name for name in names if names.count(name) > 1)
         raise ValueError(f"the key {twice[:60]!r} is given twice")
     return found
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        inside = (item.values() if isinstance(item, dict) else item for item in level)
+        level = [each for items in inside for each in items if isinstance(each, dict | list)]
+        if not level:
+            return False
+    return True
 
 
 def _strings(value: Any) -> Iterator[str]:

@@ -132,6 +132,7 @@ def _plain_message(message: Any, place: str) -> Any:
 def _plain_part(part: Any, place: str) -> Any:
     if not isinstance(part, dict):
         return part
-    if part.get("type") in MEDIA:
-        raise not_supported(f"{place}.type", f"the content type {part['type']!r}")
+    kind = part.get("type")
+    if isinstance(kind, str) and kind in MEDIA:
+        raise not_supported(f"{place}.type", f"the content type {kind!r}")
     return {name: value for name, value in part.items() if name != "cache_control"}

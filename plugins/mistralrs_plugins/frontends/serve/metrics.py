@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
@@ -17,7 +17,8 @@ TTFT_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60
 ITL_BUCKETS = (0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1.0, 2.5)
 DURATION_BUCKETS = (0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 BODY_BUCKETS = (256, 1024, 4096, 16384, 65536, 262144, 1048576, 16777216, 52428800)
-GAUGES = {
+Read = Callable[[Any], float]
+GAUGES: Mapping[str, tuple[str, Read]] = {
     "mistralrs_sequences_running": ("Answers that are being made.", lambda s: s.running),
     "mistralrs_sequences_waiting": ("Answers that wait for their turn.", lambda s: s.waiting),
     "mistralrs_kv_cache_blocks_total": ("Blocks of the KV cache.", lambda s: s.total_blocks),
@@ -27,7 +28,7 @@ GAUGES = {
     ),
     "mistralrs_kv_cache_blocks_cached": ("Blocks kept for prompts that may come again.", lambda s: s.cached_blocks),
 }
-COUNTERS = {
+COUNTERS: Mapping[str, tuple[str, Read]] = {
     "mistralrs_paged_preemptions": ("Answers that had to give their blocks back.", lambda s: s.preemptions),
     "mistralrs_prefix_cache_hit_tokens": ("Prompt tokens found in the prefix cache.", lambda s: s.prefix_hit_tokens),
     "mistralrs_engine_steps": ("Steps of the engine.", lambda s: s.steps),
@@ -59,7 +60,8 @@ class Metrics:
     """The metrics of one server. ``stats`` gives the engine's counters or None, ``pending`` the accepted answers."""
 
     def __init__(self, model: str, stats: Callable[[], Any], *, max_seqs: int, pending: Callable[[], int]) -> None:
-        disable_created_metrics()  # a second series for each of them, which nobody asks for
+        # They double the number of series, and nobody asks for them.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = registry = CollectorRegistry()
         self.model = model
         registry.register(_EngineCollector(model, stats))

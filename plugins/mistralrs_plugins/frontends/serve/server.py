@@ -142,6 +142,8 @@ class Server:
             await asyncio.to_thread(self._process.close)
             self._plan.notify("mistralrs_stopping")
             self._engine.close()
+            if self._plan.log is not None:
+                self._plan.log.close()
         if self._process.failure is not None:
             raise self._process.failure
 

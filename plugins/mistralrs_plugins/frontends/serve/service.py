@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from typing import Any
+from collections.abc import Callable
 
 from mistralrs.api.asynchronous import AsyncEngine, Generation
 from mistralrs.api.log import RequestLog
 from mistralrs.api.process import EngineProcess, EngineState
+from mistralrs.api.requests import RequestModel
 from mistralrs.config.server import ServerConfig
 from mistralrs.errors import RequestError
 from mistralrs_plugins.frontends.serve.errors import HttpError
@@ -74,6 +75,7 @@ class Service:
         self.max_seqs = max_seqs
         self.tickets: set[Ticket] = set()
         self.draining = False
+        self.bytes_read = 0
         self.log = log
         self.metrics = Metrics(engine.model.id, lambda: process.stats, max_seqs=max_seqs, pending=self.pending)
 
@@ -134,7 +136,10 @@ class Service:
             await asyncio.sleep(0.02)
         return not self.tickets
 
-    def record(self, asked: dict[str, Any], answer: str, reason: str) -> None:
-        """Append a request and its answer to the log of ``--log``, if there is one."""
-        if self.log is not None:
-            self.log.write(model=self.model_id, request=asked, response=answer, reason=reason)
+    def recorder(self, body: RequestModel) -> Callable[[str, str], None]:
+        """What appends a request with an answer and its reason to the log of ``--log``, if there is one."""
+        log = self.log
+        if log is None:
+            return lambda answer, reason: None
+        asked = body.model_dump(mode="json", exclude_defaults=True)
+        return lambda answer, reason: log.write(model=self.model_id, request=asked, response=answer, reason=reason)

@@ -71,7 +71,9 @@ class CpuBackend:
         What is compiled takes some seconds the first time on a machine. ``progress(label, done, total, unit)`` is
         told how far it is. Kernels that only a recording shows to be needed follow when it is compiled.
         """
-        products = [f"{_module(layout)}:make_product:{layout}" for layout in sorted(self._layouts & COVERED)]
+        layouts = sorted(self._layouts & COVERED)
+        products = [f"{_module(layout)}:make_product:{layout}" for layout in layouts]
+        products += [f"decoded:make_product:{layout}" for layout in layouts if not is_dense(layout)]
         kept = self.preferred_kv_dtype
         names = [*ALWAYS, *products, f"cache:make_write:{kept}", f"attention:make_attend:{kept}"]
         for done, name in enumerate(names):

@@ -11,7 +11,7 @@ from mistralrs.api.asynchronous import AsyncEngine, EngineOutput, FinishReason, 
 from mistralrs_plugins.frontends.serve.anthropic.schema import CountBody, MessagesBody
 from mistralrs_plugins.frontends.serve.body import body_of
 from mistralrs_plugins.frontends.serve.errors import HttpError
-from mistralrs_plugins.frontends.serve.openai.writing import Writer, encode
+from mistralrs_plugins.frontends.serve.openai.writing import Record, Writer, encode
 from mistralrs_plugins.frontends.serve.openapi import documented
 from mistralrs_plugins.frontends.serve.reply import event, reply
 from mistralrs_plugins.frontends.serve.service import Service
@@ -22,8 +22,8 @@ router = APIRouter()
 class MessageShape(Writer):
     """One answer as Anthropic has it. ``prompt_tokens`` is known before the engine begins."""
 
-    def __init__(self, engine: AsyncEngine, sampling: SamplingParams, prompt_tokens: int) -> None:
-        super().__init__(engine, sampling, 1, "msg_")
+    def __init__(self, engine: AsyncEngine, sampling: SamplingParams, prompt_tokens: int, record: Record) -> None:
+        super().__init__(engine, sampling, 1, "msg_", record)
         self._prompt_tokens = prompt_tokens
 
     def begin(self) -> bytes:
@@ -108,7 +108,7 @@ async def messages(request: Request, body: Annotated[MessagesBody, Depends(body_
     except BaseException:
         ticket.give_back()
         raise
-    shape = MessageShape(engine, sampling, len(prompt))
+    shape = MessageShape(engine, sampling, len(prompt), service.recorder(body))
     return await reply(request, service, ticket, generation, shape, stream=body.stream)
 
 

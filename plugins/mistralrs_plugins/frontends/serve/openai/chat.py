@@ -12,7 +12,7 @@ from mistralrs.api.asynchronous import AsyncEngine, EngineOutput, SamplingParams
 from mistralrs_plugins.frontends.serve.body import body_of
 from mistralrs_plugins.frontends.serve.errors import HttpError
 from mistralrs_plugins.frontends.serve.openai.schema import ChatBody
-from mistralrs_plugins.frontends.serve.openai.writing import DONE, FINGERPRINT, Writer, encode
+from mistralrs_plugins.frontends.serve.openai.writing import DONE, FINGERPRINT, Record, Writer, encode
 from mistralrs_plugins.frontends.serve.openapi import documented
 from mistralrs_plugins.frontends.serve.reply import event, reply
 from mistralrs_plugins.frontends.serve.service import Service
@@ -24,12 +24,11 @@ class ChatShape(Writer):
     """Chat answers as OpenAI has them."""
 
     def __init__(
-        self, engine: AsyncEngine, sampling: SamplingParams, count: int, *, include_usage: bool, logged: Any = None
+        self, engine: AsyncEngine, sampling: SamplingParams, count: int, *, include_usage: bool, record: Record
     ) -> None:
-        super().__init__(engine, sampling, count, "chatcmpl-")
+        super().__init__(engine, sampling, count, "chatcmpl-", record)
         self._with_logprobs = sampling.top_logprobs is not None
         self._include_usage = include_usage
-        self._logged = logged or (lambda answer, reason: None)
         head = {"id": self.id, "object": "chat.completion.chunk", "created": self.created, "model": self.model}
         # What all chunks begin with is encoded once: only index and delta differ.
         self._head = encode({**head, "system_fingerprint": FINGERPRINT})[:-1]
@@ -44,7 +43,6 @@ class ChatShape(Writer):
         """A chunk with the new text, or with the reason of the end."""
         if not isinstance(output, Tokens):
             self.finish(index, output)
-            self._logged(self.parts[index].text, output.reason.value)
             return self._chunk(index, b"{}", reason=json.dumps(output.reason.value).encode())
         new = self.take(index, output)
         if not output.text and not new:
@@ -109,12 +107,6 @@ async def chat_completions(request: Request, body: Annotated[ChatBody, Depends(b
     except BaseException:
         ticket.give_back()
         raise
-    asked = body.model_dump(mode="json", exclude_defaults=True) if service.log else {}
-    shape = ChatShape(
-        engine,
-        sampling,
-        body.n,
-        include_usage=body.include_usage,
-        logged=lambda answer, reason: service.record(asked, answer, reason),
-    )
+    record = service.recorder(body)
+    shape = ChatShape(engine, sampling, body.n, include_usage=body.include_usage, record=record)
     return await reply(request, service, ticket, generation, shape, stream=body.stream)

@@ -13,7 +13,7 @@ from mistralrs.api.asynchronous import AsyncEngine, EngineOutput, SamplingParams
 from mistralrs_plugins.frontends.serve.body import body_of
 from mistralrs_plugins.frontends.serve.errors import HttpError, not_supported
 from mistralrs_plugins.frontends.serve.openai.schema import CompletionBody
-from mistralrs_plugins.frontends.serve.openai.writing import DONE, FINGERPRINT, LOWEST_LOGPROB, Writer, encode
+from mistralrs_plugins.frontends.serve.openai.writing import DONE, FINGERPRINT, LOWEST_LOGPROB, Record, Writer, encode
 from mistralrs_plugins.frontends.serve.openapi import documented
 from mistralrs_plugins.frontends.serve.reply import event, reply
 from mistralrs_plugins.frontends.serve.service import Service
@@ -35,8 +35,9 @@ class CompletionShape(Writer):
         n: int,
         echoes: Sequence[str] = (),
         include_usage: bool,
+        record: Record,
     ) -> None:
-        super().__init__(engine, sampling, prompts * n, "cmpl-")
+        super().__init__(engine, sampling, prompts * n, "cmpl-", record)
         self.prompts = prompts
         self._with_logprobs = sampling.top_logprobs is not None
         self._include_usage = include_usage
@@ -128,7 +129,13 @@ async def completions(request: Request, body: Annotated[CompletionBody, Depends(
         ticket.give_back()
         raise
     shape = CompletionShape(
-        engine, sampling, prompts=len(prompts), n=body.n, echoes=echoes, include_usage=body.include_usage
+        engine,
+        sampling,
+        prompts=len(prompts),
+        n=body.n,
+        echoes=echoes,
+        include_usage=body.include_usage,
+        record=service.recorder(body),
     )
     return await reply(request, service, ticket, generation, shape, stream=body.stream)
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from mistralrs.api.asynchronous import AsyncEngine, Finished, FinishReason, SamplingParams, TokenLogprob, Tokens, Usage
 
 FINGERPRINT = "local"
+Record = Callable[[str, str], None]
 DONE = b"data: [DONE]\n\n"
 LOWEST_LOGPROB = -9999.0
 """Stands for minus infinity, which JSON cannot say."""
@@ -22,7 +23,6 @@ class Part:
     """One answer while it is made."""
 
     pieces: list[str] = field(default_factory=list)
-    tokens: list[int] = field(default_factory=list)
     logprobs: list[tuple[TokenLogprob, Sequence[TokenLogprob]]] = field(default_factory=list)
     reason: FinishReason | None = None
     stop: str | None = None
@@ -35,23 +35,28 @@ class Part:
 
 
 class Writer:
-    """Collects the answers of one request. ``prefix`` begins the id that clients see."""
+    """Collects the answers of one request. ``prefix`` begins the id that clients see.
 
-    def __init__(self, engine: AsyncEngine, sampling: SamplingParams, count: int, prefix: str) -> None:
+    ``record`` gets the text and the reason of each answer that has ended.
+    """
+
+    prompts = 1
+
+    def __init__(self, engine: AsyncEngine, sampling: SamplingParams, count: int, prefix: str, record: Record) -> None:
         self.engine = engine
         self.id = prefix + secrets.token_hex(12)
         self.created = int(time.time())
         self.model = engine.model.id
         self.parts = [Part() for _ in range(count)]
-        self._stop_ids = frozenset(sampling.stop_token_ids)
-        self._ends = self._stop_ids if sampling.ignore_eos else self._stop_ids | engine.eos_ids
+        self._record = record
+        self._ends = frozenset(sampling.stop_token_ids) | (frozenset() if sampling.ignore_eos else engine.eos_ids)
 
     def take(self, index: int, output: Tokens) -> list[tuple[TokenLogprob, Sequence[TokenLogprob]]]:
         """Take in new tokens; returns their log-probabilities, without the token that ends an answer."""
         part = self.parts[index]
         part.pieces.append(output.text)
-        part.tokens += output.tokens
         tops = output.top_logprobs or ((),) * len(output.logprobs)
+        new: list[tuple[TokenLogprob, Sequence[TokenLogprob]]]
         new = [(each, top) for each, top in zip(output.logprobs, tops, strict=True) if each.token not in self._ends]
         part.logprobs += new
         return new
@@ -60,13 +65,12 @@ class Writer:
         """Take in the end of an answer."""
         part = self.parts[index]
         part.reason, part.stop, part.usage = output.reason, output.stop, output.usage
+        self._record(part.text, output.reason.value)
 
     def usage(self) -> dict[str, Any]:
         """What all answers cost, with the rates of mistral.rs. A prompt with several answers counts once."""
         usages = [part.usage for part in self.parts if part.usage is not None]
         return usage_object(usages, copies=max(1, len(usages) // max(1, self.prompts)))
-
-    prompts = 1
 
     def logprob(self, token: TokenLogprob) -> dict[str, Any]:
         """One token as OpenAI describes it."""

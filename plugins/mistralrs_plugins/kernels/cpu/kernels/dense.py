@@ -93,7 +93,7 @@ def make_embed(name: str) -> Kernel:
     Arguments: address of the address of int64 ids; table, bytes of a row, rows; width; factor; target, its stride. An
     id beyond the table takes its last row.
     """
-    read = _read_floats(name) if name in _LOADS else _read_blocks(name)
+    read = _read_floats(name) if name in _LOADS else read_blocks(name)
 
     def embed(args: int, chunk: int, thread: int) -> None:
         row = max(0, min(load_i64(load_i64(load_i64(args)) + 8 * chunk), load_i64(args + 24) - 1))
@@ -117,7 +117,8 @@ def _read_floats(name: str) -> Any:
     return read
 
 
-def _read_blocks(name: str) -> Any:
+def read_blocks(name: str) -> Any:
+    """``read(source, width, target, factor)``: one row of quantized weights as floats, times ``factor``."""
     layout = layout_of(name)
     block, block_bytes, inside, group = layout.block, layout.block_bytes, layout.block // 32, layout.group
     open_block, values, scale = layout.open_block, layout.values, layout.scale

@@ -31,6 +31,8 @@ from mistralrs_plugins.kernels.cpu.program.arguments import (
     strided,
 )
 from mistralrs_plugins.kernels.cpu.program.products import (
+    SINGLE,
+    decoded_call,
     eight_bit_room,
     is_dense,
     is_paired,
@@ -214,17 +216,16 @@ class Lowering:
             raise NotCompiled("a product of other sizes than its weight")
         given = source if is_dense(call.layout) else self.eight_bit(x, is_paired(call.layout))
         output: list[Argument] = [Current(Number.LOGITS), 4 * self.vocab] if target is None else strided(target)
-        product = product_call(
-            call.layout,
-            table,
-            rows,
-            given,
-            output,
-            bias=0 if bias is None else self._vector(bias).data_ptr(),
-            residual=(0, 0) if residual is None else strided(residual),
-        )
-        reads = [given] if residual is None else [given, residual]
-        self.emit(product, reads, [] if target is None else [target])
+        added: list[Argument] = [0, 0] if residual is None else strided(residual)
+        first = 0 if bias is None else self._vector(bias).data_ptr()
+        reads, writes = [] if residual is None else [residual], [] if target is None else [target]
+        if given is not source:
+            # Single tokens in 8 bits, prompts as floats: a request's numbers do not depend on its neighbours.
+            prompts = decoded_call(call.layout, table, rows, source, output, bias=first, residual=added)
+            self.emit(prompts, [source, *reads], writes)
+            rows = SINGLE[rows]
+        product = product_call(call.layout, table, rows, given, output, bias=first, residual=added)
+        self.emit(product, [given, *reads], writes)
 
     def _rope(self, _index: int, call: Operation) -> None:
         x, cos, sin, head_dim, style = call.args

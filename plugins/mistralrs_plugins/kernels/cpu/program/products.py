@@ -19,8 +19,14 @@ from mistralrs_plugins.kernels.cpu.program.weights import Table
 
 _CHUNK_BYTES = 64 * 1024
 """Weights in one chunk of a product. Shorter runs break the processor's prefetching; longer ones leave threads idle."""
+TILE_ROWS = 24
+"""Weight rows that are decoded at a time for prompts; the kernel's own TILE_ROWS."""
 _TILE_BYTES = 17
 """Scratch memory for each value of a weight row: eight unpacked rows take 8 bytes and up to 8 for scales and minima."""
+
+
+SINGLE = {Number.TOKENS: Number.SINGLES, Number.ROWS: Number.SINGLE_ROWS}
+"""How many of the tokens, and of the wanted rows, are their sequence's only one in the step. They come first."""
 
 
 def is_dense(layout: str) -> bool:
@@ -41,6 +47,25 @@ def eight_bit_room(width: int) -> Place:
 def quantize_call(source: Sequence[Argument], width: int, rows: Number, target: Place, paired: bool) -> Call:
     """Rows of floats to 8 bits."""
     return Call("activations:quantize", [*source, width, *strided(target), int(paired)], per={rows: 1})
+
+
+def decoded_call(
+    layout: str,
+    table: Table,
+    rows: Number,
+    source: Place,
+    output: Sequence[Argument],
+    *,
+    bias: Argument,
+    residual: Sequence[Argument],
+) -> Call:
+    """The same with activations as they are, for what comes after the single tokens: the prompts among ``rows``."""
+    each = max(1, _CHUNK_BYTES // table.row_bytes // TILE_ROWS) * TILE_ROWS
+    scratch = 4 * TILE_ROWS * table.width
+    arguments: list[Argument] = [AddressOf(rows), *strided(source), table.width]
+    arguments += [table.address, table.row_bytes, table.rows, *output, *residual]
+    arguments += [bias, each, Scratch(scratch), scratch, AddressOf(SINGLE[rows])]
+    return Call(f"decoded:make_product:{layout}", arguments, fixed=-(-table.rows // each))
 
 
 def product_call(

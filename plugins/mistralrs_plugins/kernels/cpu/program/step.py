@@ -77,6 +77,9 @@ class CompiledStep:
     def _fill(self, numbers: Any, step: StepContext, logits: Tensor) -> None:
         meta = step.meta
         numbers[Number.TOKENS] = step.ids.shape[0]
+        prompts = (at for at, count in enumerate(meta.queries) if count != 1)
+        singles = next(prompts, len(meta.queries))
+        numbers[Number.SINGLES], numbers[Number.SINGLE_ROWS] = singles, min(singles, step.rows.shape[0])
         numbers[Number.ROWS] = step.rows.shape[0]
         numbers[Number.IDS] = step.ids.data_ptr()
         numbers[Number.POSITIONS] = step.positions.data_ptr()
