@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
 import sys
 import threading
 import time
@@ -15,7 +17,7 @@ import pytest
 
 from mistralrs.plugin.host import PluginHost
 from mistralrs.plugin.policy import load_policy
-from tests.serve.running import RunningServer, chat_body
+from tests.serve.running import ROOT, RunningServer, chat_body
 
 QUESTION = "What is the capital of France?"
 SURE = 5
@@ -99,6 +101,17 @@ def test_the_engine_runs_many_at_a_time_and_forgets_them(real: RunningServer) ->
     for thread in threads:
         thread.join()
     assert set(answers) == {alone}
+
+
+def test_the_guide_s_examples_work(real: RunningServer) -> None:
+    guide = (ROOT / "docs/guides/serve.md").read_text()
+    examples = re.findall(r"```sh\n(.*?)```", guide, re.DOTALL)
+    assert len(examples) >= 5
+    for example in examples:
+        ran = subprocess.run(["sh", "-c", example.replace(":1234", f":{real.port}")], capture_output=True, text=True)
+        assert ran.returncode == 0
+        assert '"error"' not in ran.stdout
+        assert '"choices"' in ran.stdout or '"content"' in ran.stdout or '"tokens"' in ran.stdout
 
 
 def test_a_killed_engine_is_loaded_again(real: RunningServer) -> None:

@@ -22,7 +22,7 @@ FAST = ("reassoc", "contract", "nsz", "arcp")
 """What the compiler may do to float arithmetic. Not among it: to assume that there are no NaNs or infinities."""
 
 
-class Vector(types.Type):  # type: ignore[misc]
+class Vector(types.Type):
     """``lanes`` values of one LLVM type side by side."""
 
     def __init__(self, name: str, element: ir.Type, lanes: int) -> None:
@@ -53,7 +53,7 @@ _NAMES: dict[Any, tuple[str, str]] = {
 """LLVM's instruction for each operator, between floats and between integers; none where it has no meaning."""
 
 
-def floats(kind: Vector) -> bool:
+def floats(kind: Any) -> bool:
     """Whether a vector's values are floats."""
     return isinstance(kind.llvm.element, ir.FloatType)
 
