@@ -93,10 +93,7 @@ class EngineProcess:
     @property
     def stalled_seconds(self) -> float:
         """For how long there has been work but no step; 0 when the engine does what it should."""
-        stats = self._stats
-        if stats is None or not stats.running + stats.waiting:
-            return 0.0
-        return time.monotonic() - self._moved_at
+        return time.monotonic() - self._moved_at if self._deliver else 0.0
 
     def submit(self, message: EngineInput, deliver: Deliver | None = None) -> None:
         """Send a message to the engine; ``deliver`` gets everything about a :class:`Generate`.
@@ -108,6 +105,8 @@ class EngineProcess:
             child = self._child if self._state is EngineState.READY else None
             if child is not None:
                 if isinstance(message, Generate) and deliver is not None:
+                    if not self._deliver:
+                        self._moved_at = time.monotonic()
                     self._deliver[message.id] = message, deliver
                 child.outbox.put(message)
         if child is None and is_request:
@@ -183,11 +182,12 @@ class EngineProcess:
 
     def _take(self, message: FromEngine) -> None:
         if isinstance(message, Report):
-            self._note(message.stats)
+            if message.outputs or self._stats is None or self._stats.steps != message.stats.steps:
+                self._moved_at = time.monotonic()
+            self._stats = message.stats
             if message.outputs:
                 self._post(lambda: self._hand_out(message.outputs))
         elif isinstance(message, Ready):
-            self._moved_at = time.monotonic()
             self._enter(EngineState.READY)
         else:
             self._load_failed(message)
@@ -198,13 +198,6 @@ class EngineProcess:
             return
         self.failure = message.error
         self._enter(EngineState.FAILED)
-
-    def _note(self, stats: EngineStats) -> None:
-        before = self._stats
-        idle = before is None or not before.running + before.waiting
-        if before is None or idle or before.steps != stats.steps:
-            self._moved_at = time.monotonic()
-        self._stats = stats
 
     def _hand_out(self, outputs: tuple[EngineOutput, ...]) -> None:
         for output in outputs:

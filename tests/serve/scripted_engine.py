@@ -18,6 +18,7 @@ from tests.serve.scripted_text import (
     SLOW,
     SPEECH_IDS,
     SPOKEN,
+    STUCK,
     TOKENIZER,
 )
 
@@ -35,6 +36,8 @@ def answer(past: tuple[int, ...]) -> Move:
     if SPOKEN in marked:
         return SPEECH_IDS[given] if given < len(SPEECH_IDS) else END
     letter = LETTERS[hashed(past) % len(LETTERS)]
+    if STUCK in marked and given == 0:
+        return Slow(1.5, letter)
     return Slow(0.02, letter) if SLOW in marked else letter
 
 

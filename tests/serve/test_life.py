@@ -149,7 +149,7 @@ def test_nobody_notices_anybody_else(server: RunningServer, golden: str, seed: i
     threads = [threading.Thread(target=guarded, args=(work, number)) for number, work in enumerate(works)]
     for thread in threads:
         thread.start()
-    stop.wait(5.0)
+    stop.wait(3.0)
     stop.set()
     for thread in threads:
         thread.join()

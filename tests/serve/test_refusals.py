@@ -60,7 +60,7 @@ def test_numbers_must_be_numbers_in_range(server: RunningServer, field: str) -> 
         ({"chat_template_kwargs": {"tools": 1}}, "tools"),
         ({"chat_template_kwargs": []}, "chat_template_kwargs"),
         ({"user": "u" * 1000}, "user"),
-        ({"temprature": 1}, "temprature"),
+        ({"top_kk": 1}, "top_kk"),
         ({"messages": []}, "messages"),
         ({"messages": "hi"}, "messages"),
         ({"messages": [{"role": "wizard", "content": "x"}]}, "messages.0.role"),

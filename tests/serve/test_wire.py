@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 import time
 from collections.abc import Iterator
 
@@ -19,7 +20,13 @@ DEADLINE = 0.6
 @pytest.fixture(scope="module")
 def tight() -> Iterator[RunningServer]:
     """A server with small limits: 100 kB bodies, 4 KiB heads, and little time for both."""
-    options = {"max_body_mb": 0.1, "max_header_kb": 4, "header_timeout": DEADLINE, "body_timeout": DEADLINE}
+    options = {
+        "max_body_mb": 0.1,
+        "max_header_kb": 4,
+        "header_timeout": DEADLINE,
+        "body_timeout": DEADLINE,
+        "stall_timeout": 0.6,
+    }
     with scripted({"max_seqs": 2}, max_queue=2, **options) as server:
         yield server.wait_ready()
         server.wait_idle()
@@ -177,6 +184,32 @@ def test_a_client_that_does_not_read_is_given_up() -> None:
         assert server.metric("mistralrs_requests_pending_admission") == 128
         server.wait_idle(10.0)
         assert server.chat("x").status == 200
+
+
+def test_an_engine_that_hangs_is_not_ready(tight: RunningServer) -> None:
+    waiting = threading.Thread(target=tight.chat, args=("%",))
+    waiting.start()
+    reasons = {"": 0.0}
+    while waiting.is_alive():
+        reply = tight.get("/health/ready")
+        assert (reply.status == 200) == ("reason" not in reply.json)
+        reasons[reply.json.get("reason", "")] = reply.status
+        time.sleep(0.05)
+    assert reasons == {"": 200, "the engine does not move": 503}
+    assert tight.get("/health/ready").status == 200
+
+
+def test_a_client_that_leaves_the_queue_makes_room(tight: RunningServer) -> None:
+    streams = [tight.stream(chat_body("~", max_tokens=100)) for _ in range(2)]
+    body = json.dumps(chat_body("x", n=2, stream=True)).encode()
+    with socket.create_connection(("127.0.0.1", tight.port)) as queued:
+        queued.sendall(HEAD + b"content-length: %d\r\n\r\n" % len(body) + body)
+        time.sleep(0.2)
+        assert tight.chat("x").status == 429
+    time.sleep(0.3)
+    assert tight.metric("mistralrs_requests_pending_admission") == 2
+    for stream in streams:
+        stream.drop()
 
 
 def test_when_all_places_are_taken_others_are_told_at_once(tight: RunningServer) -> None:

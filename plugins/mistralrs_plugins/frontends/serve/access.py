@@ -14,7 +14,7 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mistralrs.config.server import ServerConfig
-from mistralrs_plugins.frontends.serve.errors import as_http_error
+from mistralrs_plugins.frontends.serve.errors import CLIENT_GONE, as_http_error
 from mistralrs_plugins.frontends.serve.guard import OPEN_PATHS
 from mistralrs_plugins.frontends.serve.metrics import Metrics
 from mistralrs_plugins.frontends.serve.stream import send_error
@@ -23,7 +23,6 @@ log = logging.getLogger("mistralrs.serve")
 
 MAX_ID_CHARS = 128
 MAX_PATH_CHARS = 200
-CLIENT_GONE = 499
 METHODS = frozenset({"GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"})
 
 

@@ -15,7 +15,7 @@ from mistralrs.errors import MistralrsError
 from mistralrs_plugins.frontends.serve import openapi
 from mistralrs_plugins.frontends.serve.access import Access
 from mistralrs_plugins.frontends.serve.anthropic import messages
-from mistralrs_plugins.frontends.serve.errors import HttpError, as_http_error
+from mistralrs_plugins.frontends.serve.errors import CLIENT_GONE, HttpError, as_http_error
 from mistralrs_plugins.frontends.serve.guard import Guard, KeyRing
 from mistralrs_plugins.frontends.serve.openai import chat, completions
 from mistralrs_plugins.frontends.serve.routes import absent, health, metrics, models, text
@@ -23,7 +23,6 @@ from mistralrs_plugins.frontends.serve.service import Service
 from mistralrs_plugins.frontends.serve.stream import ErrorResponse
 
 ROUTERS = (health.router, models.router, chat.router, completions.router, messages.router, text.router, absent.router)
-NO_ONE_READS = 499
 
 
 def make_app(service: Service) -> FastAPI:
@@ -79,4 +78,4 @@ async def _invalid(request: Request, error: Exception) -> Response:
 
 
 async def _gone(request: Request, error: Exception) -> Response:
-    return Response(status_code=NO_ONE_READS)
+    return Response(status_code=CLIENT_GONE)

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 from mistralrs.errors import EngineError, MistralrsError, RequestError
 
+CLIENT_GONE = 499
+"""The status in logs and metrics of requests whose client did not wait for an answer."""
 ANTHROPIC_PREFIX = "/v1/messages"
 UNAVAILABLE = frozenset({"engine_unavailable", "engine_stopped"})
 STATUS_OF_CODE = {"overloaded": 429, "model_not_found": 404}

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from mistralrs.api.asynchronous import EngineOutput, FinishReason, Generation, Tokens
 from mistralrs.errors import MistralrsError
-from mistralrs_plugins.frontends.serve.errors import HttpError, as_http_error
+from mistralrs_plugins.frontends.serve.errors import CLIENT_GONE, HttpError, as_http_error
 from mistralrs_plugins.frontends.serve.service import Service, Ticket
 from mistralrs_plugins.frontends.serve.stream import EventStream, while_connected
 
@@ -50,9 +50,9 @@ async def reply(
     """
     ticket.runs(generation)
     if stream:
-        return await _stream(service, ticket, generation, shape)
+        return await _stream(request, service, ticket, generation, shape)
     try:
-        content = await while_connected(request, _whole(ticket, generation, shape), generation.cancel)
+        content = await while_connected(request, _whole(ticket, generation, shape), lambda: ticket.end(gone()))
     finally:
         generation.cancel()
         ticket.give_back()
@@ -67,10 +67,10 @@ async def _whole(ticket: Ticket, generation: Generation, shape: Shape) -> dict[s
     return shape.whole()
 
 
-async def _stream(service: Service, ticket: Ticket, generation: Generation, shape: Shape) -> Response:
+async def _stream(request: Request, service: Service, ticket: Ticket, generation: Generation, shape: Shape) -> Response:
     try:
         # What the engine refuses at once gets a status of its own; then the stream must begin.
-        await generation.first(KEEP_ALIVE_SECONDS)
+        await while_connected(request, generation.first(KEEP_ALIVE_SECONDS), lambda: ticket.end(gone()))
     except BaseException:
         generation.cancel()
         ticket.give_back()
@@ -100,6 +100,11 @@ async def _events(ticket: Ticket, generation: Generation, shape: Shape) -> Async
         if not isinstance(error, HttpError | MistralrsError):
             log.exception("a stream failed")
         yield b"".join(written) + shape.error(as_http_error(error))
+
+
+def gone() -> HttpError:
+    """What a client would be told that is not there any more."""
+    return HttpError(CLIENT_GONE, "the client has gone", "client_gone")
 
 
 def check(ticket: Ticket, output: EngineOutput) -> None:

@@ -1,0 +1,123 @@
+"""The engine's process by itself: every request has one end, whatever happens to the process."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from mistralrs.api.process import EngineProcess, EngineState
+from mistralrs.engine.request import Abort, EngineOutput, Finished, FinishReason, Generate, SamplingParams, Tokens
+from mistralrs.errors import ModelFormatError
+from tests.serve.scripted_text import MARK_IDS, SLOW, recipe
+
+
+class Caller:
+    """Collects what comes back to one request."""
+
+    def __init__(self) -> None:
+        self.outputs: list[EngineOutput] = []
+        self.begun, self.ended = threading.Event(), threading.Event()
+
+    def __call__(self, output: EngineOutput) -> None:
+        self.outputs.append(output)
+        self.begun.set()
+        if isinstance(output, Finished):
+            self.ended.set()
+
+    @property
+    def end(self) -> Finished:
+        assert self.ended.wait(10)
+        assert [isinstance(output, Finished) for output in self.outputs].count(True) == 1
+        assert isinstance(self.outputs[-1], Finished)
+        return self.outputs[-1]
+
+
+def generate(number: int, count: int = 5, *, slow: bool = False) -> Generate:
+    prompt = (MARK_IDS[SLOW],) if slow else (1,)
+    return Generate(id=number, prompt=prompt, sampling=SamplingParams(max_tokens=count))
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def start() -> Any:
+    started: list[EngineProcess] = []
+
+    def make(settings: dict[str, Any] | None = None) -> EngineProcess:
+        started.append(EngineProcess(recipe(settings or {}, light=True)).start())
+        return started[-1]
+
+    yield make
+    for process in started:
+        process.close()
+
+
+def test_requests_are_answered_in_order_and_can_be_stopped(start: Callable[..., EngineProcess]) -> None:
+    process = start()
+    early = Caller()
+    process.submit(generate(0), early)
+    assert "being loaded" in str(early.end.error)
+    wait_until(lambda: process.state is EngineState.READY)
+    caller, stopped = Caller(), Caller()
+    process.submit(generate(1), caller)
+    process.submit(generate(2, 1000, slow=True), stopped)
+    assert caller.end.reason is FinishReason.LENGTH
+    assert "".join(output.text for output in caller.outputs if isinstance(output, Tokens)) == "abcde"
+    assert stopped.begun.wait(5)
+    process.submit(Abort(2))
+    assert stopped.end.reason is FinishReason.ABORT
+
+
+def test_closing_ends_what_runs_as_canceled(start: Callable[..., EngineProcess]) -> None:
+    process = start()
+    wait_until(lambda: process.state is EngineState.READY)
+    caller = Caller()
+    process.submit(generate(1, 1000, slow=True), caller)
+    assert caller.begun.wait(5)
+    assert process.close()
+    assert caller.end.reason is FinishReason.ABORT
+    assert process.state is EngineState.CLOSED
+    late = Caller()
+    process.submit(generate(2), late)
+    assert "has stopped" in str(late.end.error)
+
+
+def test_a_death_ends_what_ran_with_an_error_and_is_repaired(start: Callable[..., EngineProcess]) -> None:
+    process = start()
+    wait_until(lambda: process.state is EngineState.READY)
+    callers = [Caller() for _ in range(5)]
+    for number, caller in enumerate(callers):
+        process.submit(generate(number, 1000, slow=True), caller)
+    assert all(caller.begun.wait(5) for caller in callers)
+    assert process._child is not None
+    process._child.kill()
+    for caller in callers:
+        assert caller.end.reason is FinishReason.ERROR
+    wait_until(lambda: process.restarts == 1 and process.state is EngineState.READY)
+    again = Caller()
+    process.submit(generate(9), again)
+    assert again.end.reason is FinishReason.LENGTH
+
+
+def test_a_model_that_cannot_be_loaded_is_not_tried_again(start: Callable[..., EngineProcess]) -> None:
+    process = start({"fails": True})
+    wait_until(lambda: process.state is EngineState.FAILED)
+    assert isinstance(process.failure, ModelFormatError)
+    assert process.restarts == 0
+
+
+def test_closing_does_not_wait_for_a_load(start: Callable[..., EngineProcess]) -> None:
+    process = start({"loads_for": 60})
+    wait_until(lambda: process._child is not None)
+    started = time.monotonic()
+    process.close()
+    assert time.monotonic() - started < 5
