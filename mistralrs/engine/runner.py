@@ -68,8 +68,16 @@ class ModelRunner:
             contexts=[1],
             limits=one,
         )
-        self.forward(Batch(ids=zero, positions=zero.clone(), rows=zero.clone(), meta=meta))
-        self.wipe([0])
+        batch = Batch(ids=zero, positions=zero.clone(), rows=zero.clone(), meta=meta)
+        threads = torch.get_num_threads()
+        torch.set_num_threads(
+            1
+        )  # one token is nothing to share, and torch's threads would fight with compiled kernels'
+        try:
+            self.forward(batch)
+            self.wipe([0])
+        finally:
+            torch.set_num_threads(threads)
 
     @torch.inference_mode()
     def forward(self, batch: Batch) -> Tensor:

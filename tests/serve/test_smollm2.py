@@ -26,8 +26,15 @@ SERIES = {"prompt": "1, 2, 3, 4, 5, 6, 7,", "max_tokens": 12, "temperature": 0}
 
 
 @pytest.fixture(scope="module")
-def real(smollm2_gguf: Path) -> Iterator[RunningServer]:
+def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of ``--log``."""
+    return tmp_path_factory.mktemp("log") / "texts.jsonl"
+
+
+@pytest.fixture(scope="module")
+def real(smollm2_gguf: Path, texts: Path) -> Iterator[RunningServer]:
     arguments = ["-m", str(smollm2_gguf), "--port", "0", "--pa-context-len", "4096", "--disable-access-log"]
+    arguments += ["--log", str(texts)]
     with RunningServer([sys.executable, "-m", "mistralrs", "serve", *arguments]) as server:
         assert server.get("/health/ready").status == 503
         assert server.chat("x").status == 503
@@ -112,6 +119,13 @@ def test_the_guide_s_examples_work(real: RunningServer) -> None:
         assert ran.returncode == 0
         assert '"error"' not in ran.stdout
         assert '"choices"' in ran.stdout or '"content"' in ran.stdout or '"tokens"' in ran.stdout
+
+
+def test_texts_are_logged_for_who_asks(real: RunningServer, texts: Path) -> None:
+    answer = series(real)
+    entry = json.loads(texts.read_text().splitlines()[-1])
+    assert (entry["request"]["prompt"], entry["response"], entry["reason"]) == (SERIES["prompt"], answer, "length")
+    assert answer not in real.log
 
 
 def test_a_killed_engine_is_loaded_again(real: RunningServer) -> None:
