@@ -53,9 +53,7 @@ class PluginError(MistralrsError):
 class RequestError(MistralrsError):
     """A request that cannot be served as it stands; ``param`` names the field, ``code`` is for programs."""
 
-    def __init__(
-        self, message: str, hint: str = "", *, param: str = "", code: str = "invalid_request"
-    ) -> None:
+    def __init__(self, message: str, hint: str = "", *, param: str = "", code: str = "invalid_request") -> None:
         super().__init__(message, hint)
         self.param = param
         self.code = code

@@ -67,9 +67,7 @@ def test_every_option_reaches_its_field() -> None:
         *("--prefix-cache-n", "0", "--threads", "2", "--cpu"),
         *("--paged-attn", "on", "--pa-context-len", "512", "--pa-block-size", "16", "--pa-cache-type", "f16"),
     )
-    assert sections.runtime == RuntimeConfig(
-        max_seqs=4, max_num_batched_tokens=64, prefix_cache_n=0, threads=2
-    )
+    assert sections.runtime == RuntimeConfig(max_seqs=4, max_num_batched_tokens=64, prefix_cache_n=0, threads=2)
     assert sections.paged == PagedAttentionConfig(mode="on", context_len=512, block_size=16, cache_type="f16")
 
 
