@@ -54,6 +54,8 @@ def load(
     if runtime.threads is not None:
         torch.set_num_threads(runtime.threads)
     model = build_model(host, inspected, dtype=selection.dtype, isq=selection.isq, progress=progress)
+    if runtime.threads is not None:
+        model.ops.table.set_threads(runtime.threads)
     kv_dtype = _kv_dtype(paged.cache_type, model)
     runner = ModelRunner(Program(model.module), model.caches, model.ops, model.vocab_size, model.device, kv_dtype)
     context = inspected.context_length

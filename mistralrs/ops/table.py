@@ -67,6 +67,13 @@ class OpTable:
                 return backend.prepare(weight)
         return weight
 
+    def set_threads(self, count: int) -> None:
+        """Tell backends with threads of their own (those with a method ``set_threads(count)``) how many to use."""
+        for backend in self.backends:
+            own_threads = getattr(backend, "set_threads", None)
+            if own_threads is not None:
+                own_threads(count)
+
     def warm_up(self, progress: Progress) -> None:
         """Let backends that compile their kernels (those with a method ``warm_up(progress)``) do so now."""
         for backend in self.backends:

@@ -13,7 +13,7 @@ import torch
 from mistralrs.errors import UsageError
 from mistralrs_plugins.kernels.cpu import threads
 from mistralrs_plugins.kernels.cpu.single import linear
-from tests.kernels.probes import random_weight
+from tests.kernels.probes import compiled_table, random_weight
 
 
 @pytest.fixture(autouse=True)
@@ -90,3 +90,8 @@ def test_a_forked_child_gets_a_pool_of_its_own() -> None:
     if child == 0:
         os._exit(0 if torch.equal(linear(x, weight, None), expected) else 1)
     assert os.waitpid(child, 0)[1] == 0
+
+
+def test_the_op_table_passes_the_number_on() -> None:
+    compiled_table().set_threads(1)
+    assert threads.shared_pool().size == 1

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from mistralrs.ops import OpTable, Recording, StepContext, Weight
 from mistralrs.ops.table import Kernel
+from mistralrs_plugins.kernels.cpu import threads
 from mistralrs_plugins.kernels.cpu.jit.code import kernel_address
 from mistralrs_plugins.kernels.cpu.program.lowering import Lowering
 from mistralrs_plugins.kernels.cpu.program.products import is_dense
@@ -64,6 +65,10 @@ class CpuBackend:
         """The weight as it is; its layout is noted for :meth:`warm_up`."""
         self._layouts.add(weight.layout.name)
         return weight
+
+    def set_threads(self, count: int) -> None:
+        """Use ``count`` threads in this process. Raises UsageError when it is not positive."""
+        threads.set_threads(count)
 
     def warm_up(self, progress: Callable[..., None] = _silent) -> None:
         """Compile the kernels of the weights prepared so far, or load them from disk.
