@@ -42,8 +42,8 @@ class FakeHost:
                 return spec
         raise PluginError(f"no plugin provides {kind} {key!r}")
 
-    def load_ref(self, spec: Any, ref: Ref) -> Any:
-        return ref.load()
+    def make(self, spec: Any, ref: Ref, *arguments: Any) -> Any:
+        return ref.load()(*arguments)
 
     def decide(self, hook: str, **facts: Any) -> Any:
         return self.claims
