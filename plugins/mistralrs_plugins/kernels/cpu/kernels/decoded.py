@@ -18,11 +18,9 @@ from mistralrs_plugins.kernels.cpu.jit.lanes import lane_sum, splat
 from mistralrs_plugins.kernels.cpu.jit.memory import load_f32x8, load_i64
 from mistralrs_plugins.kernels.cpu.kernels.dense import read_blocks
 from mistralrs_plugins.kernels.cpu.kernels.product import finish
+from mistralrs_plugins.kernels.cpu.kernels.sizes import TILE_ROWS
 
 Kernel = Callable[[int, int, int], None]
-
-TILE_ROWS = 24
-"""Weight rows decoded at a time: with rows of up to 2000 values they fit into the second-level cache."""
 
 
 @part

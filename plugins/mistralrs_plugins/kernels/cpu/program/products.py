@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mistralrs.layouts import LAYOUTS
+from mistralrs_plugins.kernels.cpu.kernels.sizes import TILE_ROWS
 from mistralrs_plugins.kernels.cpu.program.arguments import (
     AddressOf,
     Argument,
@@ -19,8 +20,6 @@ from mistralrs_plugins.kernels.cpu.program.weights import Table
 
 _CHUNK_BYTES = 64 * 1024
 """Weights in one chunk of a product. Shorter runs break the processor's prefetching; longer ones leave threads idle."""
-TILE_ROWS = 24
-"""Weight rows that are decoded at a time for prompts; the kernel's own TILE_ROWS."""
 _TILE_BYTES = 17
 """Scratch memory for each value of a weight row: eight unpacked rows take 8 bytes and up to 8 for scales and minima."""
 
