@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import MappingProxyType, TracebackType
@@ -151,6 +151,17 @@ class LocalEngine:
         generate = Generate(id=request_id, prompt=tuple(ids), sampling=sampling, truncate=request.truncate)
         self.loop.submit(generate, answer.deliver)
         return answer
+
+    def generate(
+        self, prompt: Iterable[int], sampling: SamplingParams, deliver: Callable[[EngineOutput], None]
+    ) -> Callable[[], None]:
+        """Continue token ids as they are. Returns what stops it.
+
+        ``deliver`` gets all output, on the engine's thread and ending with one Finished, which carries any error.
+        """
+        request_id = next(self._ids)
+        self.loop.submit(Generate(id=request_id, prompt=tuple(prompt), sampling=sampling), deliver)
+        return lambda: self.loop.submit(Abort(request_id))
 
     def _record(self, request_id: int, request: ChatRequest) -> Callable[[Answer], None]:
         """What happens when an answer has ended, on the thread that reads it: the log entry, and the event."""

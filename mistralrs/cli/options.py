@@ -196,19 +196,31 @@ class Sections(NamedTuple):
 
 def model_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the shared options. It gets them validated, as its parameter ``sections``."""
+    return _with_options(command, SHARED.values(), dump=True)
+
+
+def some_options(*, without: Collection[str]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """As :func:`model_options`, less those by which the command would not go, and less ``--dump-config``."""
+    kept = [each for name, each in SHARED.items() if name not in without]
+    return functools.partial(_with_options, shared=kept, dump=False)
+
+
+def _with_options(
+    command: Callable[..., None], shared: Collection[inspect.Parameter], *, dump: bool
+) -> Callable[..., None]:
     own = [each for each in inspect.signature(command, eval_str=True).parameters.values() if each.name != "sections"]
 
     @functools.wraps(command)
     def run(**arguments: Any) -> None:
-        shared = {name: arguments.pop(name) for name in SHARED}
-        dump = arguments.pop(DUMP.name)
-        made = sections(arguments["ctx"].obj, shared)
-        if dump:
+        given = {parameter.name: arguments.pop(parameter.name) for parameter in shared}
+        dumped = dump and arguments.pop(DUMP.name)
+        made = sections(arguments["ctx"].obj, given)
+        if dumped:
             _dump(arguments["ctx"], made, arguments)
             return
         command(sections=made, **arguments)
 
-    parameters = [*own, *SHARED.values(), DUMP]
+    parameters = [*own, *shared, *([DUMP] if dump else [])]
     keyword_only = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
     run.__signature__ = inspect.Signature(keyword_only)  # type: ignore[attr-defined]
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}

@@ -1,0 +1,1 @@
+"""``mistralrs bench``: how fast a model answers here, and what memory it takes."""
