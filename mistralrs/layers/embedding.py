@@ -1,4 +1,4 @@
-"""The token table."""
+"""The token table, and one for positions beside it."""
 
 from __future__ import annotations
 
@@ -20,3 +20,15 @@ class Embedding(nn.Module):
     def forward(self, ids: Tensor, step: Step) -> Tensor:
         """``[tokens]`` to ``[tokens, width]``."""
         return step.ops.embed(ids, self.weight, self.dtype, self.scale)
+
+
+class PositionedEmbedding(nn.Module):
+    """The sum of a token's row and its position's row."""
+
+    def __init__(self, tokens: nn.Module, positions: Embedding) -> None:
+        super().__init__()
+        self.tokens, self.positions = tokens, positions
+
+    def forward(self, ids: Tensor, step: Step) -> Tensor:
+        """``[tokens]`` to ``[tokens, width]``."""
+        return step.ops.add(self.tokens(ids, step), self.positions(step.positions, step))

@@ -1,4 +1,4 @@
-"""The gated feed-forward block."""
+"""Feed-forward blocks."""
 
 from __future__ import annotations
 
@@ -34,3 +34,44 @@ class PackedGatedMlp(nn.Module):
         """``[tokens, width]`` to the same."""
         gate, up = step.ops.split(self.gate_up(x, step), (self.inner, self.inner))
         return self.down(step.ops.gated(gate, up, self.activation), step)  # type: ignore[no-any-return]
+
+
+class Activation(nn.Module):
+    """An activation without weights."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+
+    def forward(self, x: Tensor, step: Step) -> Tensor:
+        """Same shape out as in."""
+        return step.ops.activate(x, self.name)
+
+
+class Xielu(nn.Module):
+    """xIELU with its two learned slopes, each ``[1]``."""
+
+    positive: Tensor
+    negative: Tensor
+
+    def __init__(self, positive: Tensor, negative: Tensor, beta: float, eps: float) -> None:
+        super().__init__()
+        self.register_buffer("positive", positive, persistent=False)
+        self.register_buffer("negative", negative, persistent=False)
+        self.beta, self.eps = beta, eps
+
+    def forward(self, x: Tensor, step: Step) -> Tensor:
+        """Same shape out as in."""
+        return step.ops.xielu(x, self.positive, self.negative, self.beta, self.eps)
+
+
+class Mlp(nn.Module):
+    """``down(act(up(x)))``."""
+
+    def __init__(self, up: nn.Module, act: nn.Module, down: nn.Module) -> None:
+        super().__init__()
+        self.up, self.act, self.down = up, act, down
+
+    def forward(self, x: Tensor, step: Step) -> Tensor:
+        """``[tokens, width]`` to the same."""
+        return self.down(self.act(self.up(x, step), step), step)  # type: ignore[no-any-return]

@@ -21,3 +21,20 @@ class RmsNorm(nn.Module):
     def forward(self, x: Tensor, step: Step) -> Tensor:
         """Same shape out as in."""
         return step.ops.rms_norm(x, self.weight, self.eps, self.offset)
+
+
+class LayerNorm(nn.Module):
+    """Layer norm over groups of ``group`` numbers; ``weight`` and ``bias`` are ``[group]`` or ``[width]``, or None."""
+
+    weight: Tensor | None
+    bias: Tensor | None
+
+    def __init__(self, weight: Tensor | None, bias: Tensor | None, eps: float, group: int) -> None:
+        super().__init__()
+        self.register_buffer("weight", weight, persistent=False)
+        self.register_buffer("bias", bias, persistent=False)
+        self.eps, self.group = eps, group
+
+    def forward(self, x: Tensor, step: Step) -> Tensor:
+        """Same shape out as in."""
+        return step.ops.layer_norm(x, self.weight, self.bias, self.eps, self.group)

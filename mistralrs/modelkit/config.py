@@ -12,15 +12,48 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from mistralrs.modelkit.rope_config import Positive, RopeParameters, rope_tables
 
-__all__ = ["Activation", "CausalConfig", "HeadSize", "OffsetNormConfig", "Positive", "RopeParameters", "Size"]
+__all__ = [
+    "Activation",
+    "CausalConfig",
+    "HeadSize",
+    "OffsetNormConfig",
+    "Positive",
+    "RopeParameters",
+    "ScaledConfig",
+    "Size",
+]
 
 Size = Annotated[int, Field(gt=0, le=2**24)]
 Count = Annotated[int, Field(gt=0, le=4096)]
 HeadSize = Annotated[int, Field(gt=0, le=4096, multiple_of=2)]
-Activation = Literal["silu", "gelu", "gelu_pytorch_tanh"]
+Activation = Literal["silu", "gelu", "gelu_pytorch_tanh", "quick_gelu", "relu", "relu2"]
 
 MAX_LAYERS = 4096
 SLIDING, FULL = "sliding_attention", "full_attention"
+
+OTHER_NAMES = {
+    "activation": "hidden_act",
+    "activation_function": "hidden_act",
+    "ffn_hidden_size": "intermediate_size",
+    "hidden_activation": "hidden_act",
+    "layer_norm_eps": "rms_norm_eps",
+    "layer_norm_epsilon": "rms_norm_eps",
+    "n_embd": "hidden_size",
+    "n_head": "num_attention_heads",
+    "n_inner": "intermediate_size",
+    "n_layer": "num_hidden_layers",
+    "n_positions": "max_position_embeddings",
+    "norm_eps": "rms_norm_eps",
+    "norm_epsilon": "rms_norm_eps",
+    "num_kv_heads": "num_key_value_heads",
+    "rope_pct": "partial_rotary_factor",
+    "rotary_emb_base": "rope_theta",
+    "rotary_pct": "partial_rotary_factor",
+}
+"""What some families call a field of :class:`CausalConfig`."""
+
+_SAME_ACTIVATION = dict.fromkeys(("gelu_new", "gelu_fast", "gelu_pytorch", "gelu_python_tanh"), "gelu_pytorch_tanh")
+_SAME_ACTIVATION |= {"swish": "silu", "gelu_python": "gelu"}
 
 
 class CausalConfig(BaseModel):
@@ -29,9 +62,10 @@ class CausalConfig(BaseModel):
     Architectures subclass it to give fields another default.
 
     ``rope_parameters`` holds for every layer, or for all but the sliding ones when ``sliding_rope_parameters`` is
-    given. ``rope_style`` and ``norm_offset`` (added to the weights of norms) say how a checkpoint stores its values.
-    ``query_pre_attn_scalar`` replaces the head size in the attention scale. Every ``sliding_window_pattern``-th layer
-    sees the whole past when ``layer_types`` does not list them.
+    given. ``rope_style``, ``norm_offset`` (added to the weights of norms) and ``qkv_by_group`` say how a checkpoint
+    stores its values. ``rms_norm_eps`` is that of all norms, whatever their kind. ``query_pre_attn_scalar`` replaces
+    the head size in the attention scale, ``attention_multiplier`` the scale itself. Every
+    ``sliding_window_pattern``-th layer sees the whole past when ``layer_types`` does not list them.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -49,6 +83,7 @@ class CausalConfig(BaseModel):
     rope_parameters: RopeParameters = RopeParameters()
     sliding_rope_parameters: RopeParameters | None = None
     rope_style: Literal["halves", "adjacent"] = "halves"
+    qkv_by_group: bool = True
     hidden_act: Activation = "silu"
     attention_bias: bool = False
     mlp_bias: bool = False
@@ -57,6 +92,7 @@ class CausalConfig(BaseModel):
     sliding_window_pattern: Size | None = None
     layer_types: tuple[Literal["sliding_attention", "full_attention"], ...] | None = None
     query_pre_attn_scalar: Positive | None = None
+    attention_multiplier: Positive | None = None
     attn_logit_softcapping: Positive | None = None
     final_logit_softcapping: Positive | None = None
     use_bidirectional_attention: Literal[False] = False
@@ -72,13 +108,16 @@ class CausalConfig(BaseModel):
             return raw
         nullable = {name for name, field in cls.model_fields.items() if type(None) in get_args(field.annotation)}
         known = {key: value for key, value in raw.items() if value is not None or key in nullable}
+        for other, name in OTHER_NAMES.items():
+            if other in known:
+                known[name] = known[other]
         heads, width = known.get("num_attention_heads"), known.get("hidden_size")
         if isinstance(heads, int) and heads > 0:
             known.setdefault("num_key_value_heads", heads)
             if isinstance(width, int) and cls.model_fields["head_dim"].is_required():
                 known.setdefault("head_dim", width // heads)
-        if "hidden_activation" in known:
-            known["hidden_act"] = known["hidden_activation"]
+        if isinstance(act := known.get("hidden_act"), str):
+            known["hidden_act"] = _SAME_ACTIVATION.get(act, act)
         if known.get("use_sliding_window") is False:
             known["sliding_window"] = None
         if known.get("layer_types") is None:
@@ -107,6 +146,17 @@ class OffsetNormConfig(CausalConfig):
     norm_offset: Annotated[float, Field(ge=0, le=1)] = 1.0
     tie_word_embeddings: bool = True
     sliding_window: Size | None = 4096
+
+
+class ScaledConfig(CausalConfig):
+    """With the multipliers of maximal update parametrization (arXiv 2203.03466).
+
+    ``residual_multiplier`` scales what a block adds; logits are divided by ``logits_scaling``.
+    """
+
+    embedding_multiplier: Positive = 1.0
+    residual_multiplier: Positive = 1.0
+    logits_scaling: Positive = 1.0
 
 
 def _layer_types(known: dict[str, Any], default_pattern: int | None) -> list[str] | None:

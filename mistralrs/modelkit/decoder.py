@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from torch import Tensor, nn
 
-from mistralrs.layers import Embedding, Linear, Rope
+from mistralrs.layers import Linear, Rope
 from mistralrs.ops import Slot, Step
 
 
@@ -45,25 +45,58 @@ class SandwichLayer(nn.Module):
         return step.ops.add(x, self.post_mlp(self.mlp(self.pre_mlp(x, step), step), step))
 
 
+class PostNormLayer(nn.Module):
+    """``x + norm(attn(x))``, then ``x + norm(mlp(x))``."""
+
+    def __init__(self, attn: nn.Module, attn_norm: nn.Module, mlp: nn.Module, mlp_norm: nn.Module) -> None:
+        super().__init__()
+        self.attn, self.attn_norm = attn, attn_norm
+        self.mlp, self.mlp_norm = mlp, mlp_norm
+
+    def forward(self, x: Tensor, step: Step) -> Tensor:
+        """``[tokens, width]`` to the same."""
+        x = step.ops.add(x, self.attn_norm(self.attn(x, step), step))
+        return step.ops.add(x, self.mlp_norm(self.mlp(x, step), step))
+
+
+class ParallelLayer(nn.Module):
+    """``x + attn(norm(x)) + mlp(norm(x))``; the two norms may be one and the same."""
+
+    def __init__(self, attn_norm: nn.Module, attn: nn.Module, mlp_norm: nn.Module, mlp: nn.Module) -> None:
+        super().__init__()
+        self.attn_norm, self.attn = attn_norm, attn
+        self.mlp_norm, self.mlp = mlp_norm, mlp
+
+    def forward(self, x: Tensor, step: Step) -> Tensor:
+        """``[tokens, width]`` to the same."""
+        normed = self.attn_norm(x, step)
+        other = normed if self.mlp_norm is self.attn_norm else self.mlp_norm(x, step)
+        return step.ops.add(step.ops.add(x, self.attn(normed, step)), self.mlp(other, step))
+
+
 class CausalLm(nn.Module):
     """Embed, decode, norm, and give logits for the rows that are sampled."""
 
     def __init__(
         self,
-        embed: Embedding,
+        embed: nn.Module,
         layers: Iterable[nn.Module],
         norm: nn.Module,
         head: Linear,
         *,
         logit_softcap: float | None = None,
+        logit_scale: float = 1.0,
         home: Slot | None = None,
         slots: Sequence[Slot | None] = (),
     ) -> None:
-        """``home`` is where everything but the layers is, ``slots`` are the layers' places under a device plan."""
+        """Logits are multiplied by ``logit_scale``, then capped.
+
+        ``home`` is where everything but the layers is, ``slots`` are the layers' places under a device plan.
+        """
         super().__init__()
         self.embed, self.layers = embed, nn.ModuleList(layers)
         self.norm, self.head = norm, head
-        self.logit_softcap = logit_softcap
+        self.logit_softcap, self.logit_scale = logit_softcap, logit_scale
         self.home = home
         self.slots = tuple(slots) or (home,) * len(self.layers)
 
@@ -79,6 +112,8 @@ class CausalLm(nn.Module):
         """Logits in float32 of the token rows ``step.rows``: ``[rows, vocab]``."""
         x = self._decode(self.embed(step.ids, step), step)
         logits = self.head.logits(self.norm(step.ops.rows(x, step.rows), step), step)
+        if self.logit_scale != 1.0:
+            logits = step.ops.scale(logits, self.logit_scale)
         return step.ops.softcap(logits, self.logit_softcap) if self.logit_softcap else logits
 
     def _decode(self, x: Tensor, step: Step) -> Tensor:

@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from mistralrs.layers import GatedMlp, PackedGatedMlp
-from mistralrs.modelkit.attention import Attention, QkvPacked, QkvParts
+from mistralrs.layers import Chain, Scale
+from mistralrs.modelkit.attention import Attention, QkvGroups, QkvPacked, QkvParts
 from mistralrs.modelkit.config import CausalConfig
-from mistralrs.modelkit.decoder import PreNormLayer, SandwichLayer
+from mistralrs.modelkit.decoder import ParallelLayer, PostNormLayer, PreNormLayer, SandwichLayer
+from mistralrs.modelkit.norms import NormPart, QkNormPart, per_head
 from mistralrs.ops import AttentionSpec, PagedSpec
 
 if TYPE_CHECKING:
     from mistralrs.weights import WeightBuilder
 
-NormPart = Callable[..., nn.Module]
 SpecPart = Callable[[Any, int], AttentionSpec]
+QkvPart = Callable[[Any, Any, AttentionSpec, bool], nn.Module]
+"""``(cfg, wb, dims, bias)`` to a module that gives queries, keys and values."""
 Named = Callable[[str], nn.Module]
 
 
@@ -37,15 +39,41 @@ def _spec(cfg: CausalConfig, window: int | None) -> AttentionSpec:
         heads=cfg.num_attention_heads,
         kv_heads=cfg.num_key_value_heads,
         head_dim=cfg.head_dim,
-        scale=float(cfg.query_pre_attn_scalar or cfg.head_dim) ** -0.5,
+        scale=cfg.attention_multiplier or float(cfg.query_pre_attn_scalar or cfg.head_dim) ** -0.5,
         window=window,
         softcap=cfg.attn_logit_softcapping,
     )
 
 
-def rms(cfg: CausalConfig, wb: WeightBuilder, name: str, width: int) -> nn.Module:
-    """RMS norm of ``width``."""
-    return wb.rms_norm(name, width, cfg.rms_norm_eps, offset=cfg.norm_offset)
+def separate(cfg: Any, wb: WeightBuilder, dims: AttentionSpec, bias: bool) -> nn.Module:
+    """Three projections."""
+    heads = {"q_proj": dims.heads, "k_proj": dims.kv_heads, "v_proj": dims.kv_heads}
+    return QkvParts(
+        *(wb.linear(name, cfg.hidden_size, count * dims.head_dim, bias=bias) for name, count in heads.items())
+    )
+
+
+def packed_qkv(name: str) -> QkvPart:
+    """One projection: all queries, all keys, all values."""
+
+    def part(cfg: Any, wb: Any, dims: AttentionSpec, bias: bool) -> nn.Module:
+        sizes = [count * dims.head_dim for count in (dims.heads, dims.kv_heads, dims.kv_heads)]
+        return QkvPacked(wb.linear(name, cfg.hidden_size, sum(sizes), bias=bias), sizes)
+
+    return part
+
+
+def grouped_qkv(name: str) -> QkvPart:
+    """One projection: for each key head its queries, the key, the value; unless the config says they are stacked."""
+
+    def part(cfg: Any, wb: Any, dims: AttentionSpec, bias: bool) -> nn.Module:
+        if not cfg.qkv_by_group:
+            return packed_qkv(name)(cfg, wb, dims, bias)
+        sizes = (dims.heads // dims.kv_heads * dims.head_dim, dims.head_dim, dims.head_dim)
+        qkv = wb.linear(name, cfg.hidden_size, sum(sizes) * dims.kv_heads, bias=bias)
+        return QkvGroups(qkv, sizes, dims.kv_heads)
+
+    return part
 
 
 def gqa(
@@ -55,66 +83,80 @@ def gqa(
     rope: nn.Module | None,
     *,
     bias: bool | None = None,
+    out_bias: bool | None = None,
     packed: str | None = None,
     head_norm: NormPart | None = None,
     spec: SpecPart = by_layer_type,
+    qkv: QkvPart = separate,
+    qk_norm: QkNormPart | None = None,
+    out: str = "o_proj",
+    block: type[Attention] = Attention,
 ) -> Attention:
-    """Grouped-query attention under the names Hugging Face gives it.
+    """Attention with groups of query heads that share a key head.
 
-    ``bias`` of query, key and value (None: as ``attention_bias`` says, then the output has one too); ``packed`` names
-    one matrix that holds all three; ``head_norm`` norms every query and key head.
+    ``bias`` of query, key and value (None: as ``attention_bias`` says, then the output has one too), ``out_bias`` of
+    the projection ``out``; ``qkv`` makes the three, ``packed`` is short for :func:`packed_qkv`; ``qk_norm`` norms
+    queries and keys, ``head_norm`` is short for :func:`per_head`; ``block`` is how they come together.
     """
     dims = spec(cfg, index)
-    q_size, kv_size = dims.heads * dims.head_dim, dims.kv_heads * dims.head_dim
     in_bias = cfg.attention_bias if bias is None else bias
-    qkv: nn.Module
-    if packed:
-        sizes = (q_size, kv_size, kv_size)
-        qkv = QkvPacked(wb.linear(packed, cfg.hidden_size, sum(sizes), bias=in_bias), sizes)
-    else:
-        qkv = QkvParts(
-            wb.linear("q_proj", cfg.hidden_size, q_size, bias=in_bias),
-            wb.linear("k_proj", cfg.hidden_size, kv_size, bias=in_bias),
-            wb.linear("v_proj", cfg.hidden_size, kv_size, bias=in_bias),
-        )
-    out = wb.linear("o_proj", q_size, cfg.hidden_size, bias=cfg.attention_bias if bias is None else False)
-    norms = {}
-    if head_norm is not None:
-        norms = {name: head_norm(cfg, wb, name, dims.head_dim) for name in ("q_norm", "k_norm")}
+    if out_bias is None:
+        out_bias = cfg.attention_bias if bias is None else False
+    project = (packed_qkv(packed) if packed else qkv)(cfg, wb, dims, in_bias)
+    back = wb.linear(out, dims.heads * dims.head_dim, cfg.hidden_size, bias=out_bias)
+    norming = per_head(head_norm) if head_norm is not None else qk_norm
+    q_norm, k_norm = norming(cfg, wb, dims) if norming else (None, None)
     cache = wb.cache(PagedSpec(kv_heads=dims.kv_heads, head_dim=dims.head_dim))
-    return Attention(cache, dims, qkv, out, rope, **norms)
+    return block(cache, dims, project, back, rope, q_norm=q_norm, k_norm=k_norm)
 
 
-def gated_mlp(
-    cfg: CausalConfig, wb: WeightBuilder, *, packed: str | None = None, activation: str | None = None
+BEFORE_ATTENTION, BEFORE_MLP = "input_layernorm", "post_attention_layernorm"
+SANDWICH = (
+    "input_layernorm",
+    "post_attention_layernorm",
+    "pre_feedforward_layernorm",
+    "post_feedforward_layernorm",
+)
+
+
+def pre_norm(
+    norm: Named, attn: nn.Module, mlp: nn.Module, names: tuple[str, str] = (BEFORE_ATTENTION, BEFORE_MLP)
 ) -> nn.Module:
-    """The gated feed-forward block.
-
-    ``packed`` names one matrix that holds gate and up; ``activation`` overrules a config that misstates it.
-    """
-    width, inner, bias = cfg.hidden_size, cfg.intermediate_size, cfg.mlp_bias
-    act = activation or cfg.hidden_act
-    down = wb.linear("down_proj", inner, width, bias=bias)
-    if packed:
-        return PackedGatedMlp(wb.linear(packed, width, 2 * inner, bias=bias), down, inner, act)
-    gate, up = (wb.linear(name, width, inner, bias=bias) for name in ("gate_proj", "up_proj"))
-    return GatedMlp(gate, up, down, act)
-
-
-def pre_norm(norm: Named, attn: nn.Module, mlp: nn.Module) -> nn.Module:
     """The usual layer: a norm before attention and before the feed-forward block."""
-    return PreNormLayer(norm("input_layernorm"), attn, norm("post_attention_layernorm"), mlp)
+    return PreNormLayer(norm(names[0]), attn, norm(names[1]), mlp)
 
 
-def sandwich_norm(norm: Named, attn: nn.Module, mlp: nn.Module) -> nn.Module:
+def sandwich_norm(
+    norm: Named, attn: nn.Module, mlp: nn.Module, names: tuple[str, str, str, str] = SANDWICH
+) -> nn.Module:
     """A layer with a norm before and after attention, and before and after the feed-forward block."""
-    around_attn = norm("input_layernorm"), norm("post_attention_layernorm")
-    around_mlp = norm("pre_feedforward_layernorm"), norm("post_feedforward_layernorm")
-    return SandwichLayer(around_attn, attn, around_mlp, mlp)
+    return SandwichLayer((norm(names[0]), norm(names[1])), attn, (norm(names[2]), norm(names[3])), mlp)
+
+
+def post_norm(
+    norm: Named, attn: nn.Module, mlp: nn.Module, names: tuple[str, str] = (SANDWICH[1], SANDWICH[3])
+) -> nn.Module:
+    """A layer with a norm after attention and after the feed-forward block, before they are added."""
+    return PostNormLayer(attn, norm(names[0]), mlp, norm(names[1]))
+
+
+def parallel(norm: Named, attn: nn.Module, mlp: nn.Module, names: tuple[str, ...] = (BEFORE_ATTENTION,)) -> nn.Module:
+    """A layer whose blocks see the same input: through one norm, or through one each when two are named."""
+    norms = [norm(name) for name in names]
+    return ParallelLayer(norms[0], attn, norms[-1], mlp)
+
+
+def scaled(part: Callable[..., nn.Module], factor: Callable[[Any], float]) -> Callable[..., nn.Module]:
+    """The part with its output times ``factor(cfg)``."""
+
+    def made(cfg: Any, *args: Any) -> nn.Module:
+        return Chain(part(cfg, *args), Scale(factor(cfg)))
+
+    return made
 
 
 def one(cfg: CausalConfig) -> float:
-    """Embeddings as they are stored."""
+    """As it is stored."""
     return 1.0
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -34,6 +35,20 @@ def rope_per_layer(cfg: CausalConfig, wb: WeightBuilder) -> list[Rope]:
     if cfg.sliding_rope_parameters is not None:
         sliding = rope_from(cfg, cfg.sliding_rope_parameters, wb)
     return [sliding if cfg.slides(layer) else everywhere for layer in range(cfg.num_hidden_layers)]
+
+
+def rope_where(wanted: Callable[[Any, int], bool]) -> Callable[[Any, Any], list[Rope | None]]:
+    """A recipe's ``rope``: rotary embeddings on the layers for which ``wanted(cfg, index)``, none on the others."""
+
+    def part(cfg: Any, wb: Any) -> list[Rope | None]:
+        return [rope if wanted(cfg, layer) else None for layer, rope in enumerate(rope_per_layer(cfg, wb))]
+
+    return part
+
+
+def no_rope(cfg: Any, wb: WeightBuilder) -> list[Rope | None]:
+    """A recipe's ``rope`` for models that know positions otherwise."""
+    return [None] * int(cfg.num_hidden_layers)
 
 
 def rope_from(cfg: CausalConfig, table: RopeParameters, wb: WeightBuilder) -> Rope:

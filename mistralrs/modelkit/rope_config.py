@@ -78,13 +78,13 @@ def rope_tables(known: dict[str, Any], default: RopeParameters) -> dict[str, Any
         found = found.get("full_attention") or {}
     elif sliding is None and known.get("rope_local_base_freq") is not None:
         sliding = {"rope_theta": known["rope_local_base_freq"]}
-    tables = {"rope_parameters": _table(found, known, default.rope_theta)}
+    tables = {"rope_parameters": _table(found, known, default)}
     if sliding is not None:
-        tables["sliding_rope_parameters"] = _table(sliding, {}, 10_000.0)
+        tables["sliding_rope_parameters"] = _table(sliding, {}, RopeParameters())
     return tables
 
 
-def _table(nested: Any, known: dict[str, Any], theta: float) -> Any:
+def _table(nested: Any, known: dict[str, Any], default: RopeParameters) -> Any:
     if not isinstance(nested, dict):
         return nested
     table = {key: value for key, value in nested.items() if value is not None}
@@ -94,7 +94,7 @@ def _table(nested: Any, known: dict[str, Any], theta: float) -> Any:
     for name in ("rope_theta", "partial_rotary_factor"):
         if known.get(name) is not None:
             table.setdefault(name, known[name])
-    table.setdefault("rope_theta", theta)
+        table.setdefault(name, getattr(default, name))
     trained = known.get("original_max_position_embeddings")
     if trained is not None and table["rope_type"] in ("llama3", "yarn", "longrope"):
         table["original_max_position_embeddings"] = trained

@@ -48,6 +48,13 @@ class Ops:
         """
         return self.run("rms_norm", "", x, weight, eps, offset)  # type: ignore[no-any-return]
 
+    def layer_norm(self, x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float, group: int) -> Tensor:
+        """``(x - mean) / sqrt(variance + eps) * weight + bias`` over groups of ``group`` numbers of each row.
+
+        ``weight`` and ``bias`` are one for all groups, ``[group]``, or one for each, ``[width]``; None is 1 and 0.
+        """
+        return self.run("layer_norm", "", x, weight, bias, eps, group)  # type: ignore[no-any-return]
+
     def rotation(self, positions: Tensor, inv_freq: Tensor, factor: float) -> tuple[Tensor, Tensor]:
         """Cosine and sine of every position's angles, times ``factor``: each ``[tokens, rotary / 2]`` float32.
 
@@ -81,6 +88,26 @@ class Ops:
         """``activation(gate) * up``, element by element."""
         return self.run("gated", "", gate, up, activation)  # type: ignore[no-any-return]
 
+    def activate(self, x: Tensor, activation: str) -> Tensor:
+        """``activation(x)``, element by element."""
+        return self.run("activate", "", x, activation)  # type: ignore[no-any-return]
+
+    def xielu(self, x: Tensor, positive: Tensor, negative: Tensor, beta: float, eps: float) -> Tensor:
+        """The xIELU activation (arXiv 2411.13010) with learned slopes ``positive`` and ``negative``, each ``[1]``."""
+        return self.run("xielu", "", x, positive, negative, beta, eps)  # type: ignore[no-any-return]
+
+    def scale(self, x: Tensor, factor: float) -> Tensor:
+        """``x * factor``."""
+        return self.run("scale", "", x, factor)  # type: ignore[no-any-return]
+
+    def multiply(self, x: Tensor, y: Tensor) -> Tensor:
+        """``x * y``, element by element; ``y`` may also be one row, ``[width]``, for all tokens."""
+        return self.run("multiply", "", x, y)  # type: ignore[no-any-return]
+
+    def clamp(self, x: Tensor, limit: float) -> Tensor:
+        """``x`` between ``-limit`` and ``limit``."""
+        return self.run("clamp", "", x, limit)  # type: ignore[no-any-return]
+
     def add(self, x: Tensor, y: Tensor) -> Tensor:
         """``x + y``: the residual connection."""
         return self.run("add", "", x, y)  # type: ignore[no-any-return]
@@ -96,6 +123,10 @@ class Ops:
     def split(self, x: Tensor, sizes: Sequence[int]) -> tuple[Tensor, ...]:
         """Cut the width of ``x`` into pieces of ``sizes``."""
         return self.run("split", "", x, tuple(sizes))  # type: ignore[no-any-return]
+
+    def split_groups(self, x: Tensor, sizes: Sequence[int], groups: int) -> tuple[Tensor, ...]:
+        """Cut each of ``groups`` equal parts of the width into pieces of ``sizes``; all first pieces, all second, ..."""
+        return self.run("split_groups", "", x, tuple(sizes), groups)  # type: ignore[no-any-return]
 
     def rows(self, x: Tensor, index: Tensor) -> Tensor:
         """The token rows ``index`` ``[n]`` of ``x``: before the head, only rows that are sampled go on."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor, nn
 
-from mistralrs.layers import Embedding, Linear, RmsNorm
+from mistralrs.layers import Embedding, LayerNorm, Linear, RmsNorm
 from mistralrs.ops import CacheSpec, Slot, Weight
 from mistralrs.weights.quant import Dense, QuantMethod
 from mistralrs.weights.source import TensorSource
@@ -108,6 +108,13 @@ class WeightBuilder:
     def rms_norm(self, name: str, width: int, eps: float, *, offset: float = 0.0) -> RmsNorm:
         """An RMS norm of ``width``."""
         return RmsNorm(self.pp(name).tensor("weight", (width,), role="norm"), eps, offset)
+
+    def layer_norm(self, name: str, width: int, eps: float, *, bias: bool = True, offset: float = 0.0) -> LayerNorm:
+        """A layer norm of ``width``; ``offset`` is added to the stored weight."""
+        wb = self.pp(name)
+        weight = wb.tensor("weight", (width,), role="norm")
+        shift = wb.tensor("bias", (width,), role="norm") if bias else None
+        return LayerNorm(weight + offset if offset else weight, shift, eps, width)
 
     def cache(self, spec: CacheSpec) -> int:
         """Declare what a layer keeps between steps; the handle is what its ``step.attend`` takes."""

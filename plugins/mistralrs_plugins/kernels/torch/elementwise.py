@@ -13,6 +13,10 @@ _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "silu": F.silu,
     "gelu": F.gelu,
     "gelu_pytorch_tanh": partial(F.gelu, approximate="tanh"),
+    "quick_gelu": lambda x: x * torch.sigmoid(1.702 * x),
+    "relu": F.relu,
+    "sigmoid": torch.sigmoid,
+    "relu2": lambda x: F.relu(x).square(),
 }
 
 
@@ -23,6 +27,37 @@ def rms_norm(x: Tensor, weight: Tensor, eps: float, offset: float) -> Tensor:
     return (scaled * (weight.float() + offset)).view(x.shape).to(x.dtype)
 
 
+def layer_norm(x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float, group: int) -> Tensor:
+    """Norm groups of ``group`` numbers, computing in float32 (Ba et al. 2016, arXiv 1607.06450)."""
+    normed = F.layer_norm(x.float().view(*x.shape[:-1], -1, group), (group,), eps=eps)
+    if weight is not None:
+        normed = normed * weight.float().view(-1, group)
+    if bias is not None:
+        normed = normed + bias.float().view(-1, group)
+    return normed.view(x.shape).to(x.dtype)
+
+
+def activate(x: Tensor, activation: str) -> Tensor:
+    """``activation(x)``."""
+    return _ACTIVATIONS[activation](x)
+
+
+def xielu(x: Tensor, positive: Tensor, negative: Tensor, beta: float, eps: float) -> Tensor:
+    """Quadratic above zero, an integrated ELU below (Huang and Schlag 2024, arXiv 2411.13010)."""
+    below = (torch.expm1(x.clamp(max=eps)) - x) * negative
+    return torch.where(x > 0, positive * x.square(), below) + beta * x
+
+
+def scale(x: Tensor, factor: float) -> Tensor:
+    """``x * factor``."""
+    return x * factor
+
+
+def clamp(x: Tensor, limit: float) -> Tensor:
+    """``x`` between ``-limit`` and ``limit``."""
+    return x.clamp(-limit, limit)
+
+
 def gated(gate: Tensor, up: Tensor, activation: str) -> Tensor:
     """``activation(gate) * up``."""
     return _ACTIVATIONS[activation](gate) * up
@@ -31,6 +66,12 @@ def gated(gate: Tensor, up: Tensor, activation: str) -> Tensor:
 def split(x: Tensor, sizes: tuple[int, ...]) -> tuple[Tensor, ...]:
     """Pieces of the width."""
     return tuple(part.contiguous() for part in x.split(sizes, dim=-1))
+
+
+def split_groups(x: Tensor, sizes: tuple[int, ...], groups: int) -> tuple[Tensor, ...]:
+    """Pieces of every group of the width, like to like."""
+    parts = x.view(x.shape[0], groups, -1).split(sizes, dim=-1)
+    return tuple(part.flatten(1).contiguous() for part in parts)
 
 
 def rows(x: Tensor, index: Tensor) -> Tensor:
