@@ -52,10 +52,17 @@ class ChatTemplate:
     ) -> ChatTemplate:
         """Find the model's templates and check their syntax.
 
-        ``fallback`` names a file of ``chat_templates/``; ``ask_plugins`` is called when there is nothing else.
+        ``fallback`` names a file of ``chat_templates/``; ``ask_plugins`` is called when the model brings nothing.
         Raises :class:`ModelFormatError` for a template that does not compile.
         """
-        found = find_sources(files, checkpoint, selection, fallback=fallback, ask_plugins=ask_plugins)
+        found = find_sources(
+            files,
+            checkpoint,
+            selection,
+            fallback=fallback,
+            ask_plugins=ask_plugins,
+            knows=lambda token: tokenizer.token_to_id(token) is not None,
+        )
         if found is None:
             return cls({})
         for name, source in found.by_name.items():

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import logging
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +17,12 @@ from mistralrs.errors import ModelFormatError, SourceError
 from mistralrs.resources import chat_templates
 
 DEFAULT = "default"
+log = logging.getLogger(__name__)
 MAX_FILE_BYTES = 32 << 20
 MAX_TEMPLATE_CHARS = 1 << 20
+RECOGNIZED = ("llama3", "gemma", "phi3", "chatml")
+"""Shipped templates that a vocabulary alone gives away, for models that bring none and whose family has several."""
+TOKENS_LINE = re.compile(r"\{#-.*?\bTokens: ([^\n]+?) -#\}", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +40,16 @@ def find_sources(
     *,
     fallback: str | None = None,
     ask_plugins: Callable[[], str | None] = lambda: None,
+    knows: Callable[[str], bool] = lambda token: True,
 ) -> TemplateSources | None:
     """The templates to use, or None when the model has none at all.
 
     The user's ``--jinja-explicit`` comes first, then ``processor_config.json``, then ``--chat-template``, then the
-    other files of the model, the weights file, the architecture's ``fallback`` by its name in ``chat_templates/``,
-    and last what plugins answer.
+    other files of the model, the weights file, the architecture's ``fallback`` by its name in ``chat_templates/``, what
+    plugins answer, and last a shipped template recognized by its tokens. A shipped template is only used when the
+    vocabulary ``knows`` the tokens it is made of.
     """
-    for sources in _candidates(files, checkpoint, selection, fallback, ask_plugins):
+    for sources in _candidates(files, checkpoint, selection, fallback, ask_plugins, knows):
         if sources.by_name:
             return _checked(sources)
     return None
@@ -52,21 +61,50 @@ def _candidates(
     selection: ModelSelection,
     fallback: str | None,
     ask_plugins: Callable[[], str | None],
+    knows: Callable[[str], bool],
 ) -> Iterator[TemplateSources]:
     if selection.jinja_explicit:
-        yield from_file(selection.jinja_explicit)
+        yield _given(selection.jinja_explicit)
     if processor := files.companions.get("processor_config.json"):
         yield from_file(processor)
     if selection.chat_template:
-        yield from_file(selection.chat_template)
+        yield _given(selection.chat_template)
     for name in ("chat_template.jinja", "tokenizer_config.json", "chat_template.json"):
         if path := files.companions.get(name):
             yield from_file(path)
     yield TemplateSources(checkpoint.chat_templates(), f"the weights of {files.id}")
     if fallback:
-        yield from_file(chat_templates() / f"{fallback}.jinja")
+        yield from _shipped_if_known(fallback, knows)
     if answer := ask_plugins():
         yield TemplateSources({DEFAULT: answer}, "a plugin")
+    for name in RECOGNIZED:
+        yield from _shipped_if_known(name, knows)
+
+
+def _given(path: Path) -> TemplateSources:
+    """What the user named: a file, or a shipped template by its bare name."""
+    if not path.exists() and path.name in shipped_names():
+        return from_file(shipped(path.name))
+    return from_file(path)
+
+
+def shipped(name: str) -> Path:
+    """The file of a shipped template."""
+    return chat_templates() / f"{name}.jinja"
+
+
+def shipped_names() -> list[str]:
+    """The templates in ``chat_templates/``."""
+    return sorted(path.stem for path in chat_templates().glob("*.jinja"))
+
+
+def _shipped_if_known(name: str, knows: Callable[[str], bool]) -> Iterator[TemplateSources]:
+    """A template made of tokens that a model does not have would only confuse it."""
+    source = read_text(shipped(name))
+    stated = TOKENS_LINE.match(source)
+    if all(map(knows, stated[1].split() if stated else ())):
+        log.warning("the model brings no chat template; using the shipped %s (--chat-template chooses another)", name)
+        yield TemplateSources({DEFAULT: source}, f"the shipped template {name}")
 
 
 def from_file(path: Path) -> TemplateSources:
@@ -112,7 +150,8 @@ def read_text(path: Path) -> str:
             raise ModelFormatError(f"{path} is larger than {MAX_FILE_BYTES >> 20} MiB")
         return path.read_text("utf-8")
     except OSError as error:
-        raise SourceError(f"cannot read {path}: {error.strerror}") from error
+        hint = f"templates known by name: {', '.join(shipped_names())}" if error.errno == errno.ENOENT else ""
+        raise SourceError(f"cannot read {path}: {error.strerror}", hint) from error
     except UnicodeDecodeError as error:
         raise ModelFormatError(f"{path} is not UTF-8 text") from error
 

@@ -19,5 +19,6 @@ def mistralrs_register_architectures() -> Iterable[ArchitectureSpec]:
         config=Ref("mistralrs.modelkit.config:OffsetNormConfig"),
         build=Ref("mistralrs_plugins.architectures.gemma.model:build"),
         gguf=Ref("mistralrs_plugins.architectures.gemma.gguf:GGUF"),
+        chat_template="gemma",
         tiny={**TINY, "head_dim": 16},
     )

@@ -19,5 +19,6 @@ def mistralrs_register_architectures() -> Iterable[ArchitectureSpec]:
         config=Ref("mistralrs_plugins.architectures.gemma2.config:Gemma2Config"),
         build=Ref("mistralrs_plugins.architectures.gemma2.model:build"),
         gguf=Ref("mistralrs_plugins.architectures.gemma2.config:GGUF"),
+        chat_template="gemma",
         tiny={**TINY, "head_dim": 16},
     )

@@ -20,5 +20,6 @@ def mistralrs_register_architectures() -> Iterable[ArchitectureSpec]:
         build=Ref("mistralrs_plugins.architectures.mistral.model:build"),
         gguf=Ref("mistralrs_plugins.architectures.mistral.gguf:GGUF"),
         matches=Ref("mistralrs_plugins.architectures.mistral.gguf:matches"),
+        chat_template="mistral",
         tiny=TINY,
     )

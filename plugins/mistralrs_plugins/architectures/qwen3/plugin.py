@@ -19,5 +19,6 @@ def mistralrs_register_architectures() -> Iterable[ArchitectureSpec]:
         config=Ref("mistralrs.modelkit.config:CausalConfig"),
         build=Ref("mistralrs_plugins.architectures.qwen3.model:build"),
         gguf=Ref("mistralrs.modelkit.gguf:PLAIN"),
+        chat_template="chatml",
         tiny={**TINY, "head_dim": 16},
     )
