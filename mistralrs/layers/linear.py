@@ -7,6 +7,16 @@ from torch import Tensor, nn
 from mistralrs.ops import Step, Weight
 
 
+def weight_of(layer: nn.Module) -> Weight:
+    """The weight of a finished projection, for layers that multiply with it in their own way.
+
+    Raises TypeError when a quantization method made something else than a :class:`Linear`.
+    """
+    if not isinstance(layer, Linear):
+        raise TypeError(f"a Linear over a Weight is needed here, not a {type(layer).__name__}")
+    return layer.weight
+
+
 class Linear(nn.Module):
     """``x @ weight.T + bias`` with a weight ``[out, in]`` in any layout a kernel is installed for."""
 

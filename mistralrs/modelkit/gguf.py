@@ -77,6 +77,8 @@ _LAYER = re.compile(r"model\.layers\.(\d+)\.(.+)")
 class GgufMap:
     """One architecture's mapping. ``config`` and ``tensors`` add to the common tables or replace their entries.
 
+    ``tensors`` are modules, or single tensors by their whole names.
+
     ``constants`` are config fields that every file of this kind shares, above all the rotary style: converters that
     reorder query and key rows leave heads whose neighbours rotate together (``adjacent``). Files that leave out the
     attention scale name ``scale_by_width_at``: the number of layers of the one model that does not scale by its head
@@ -112,11 +114,11 @@ class GgufMap:
 
     def rename(self, name: str) -> str:
         """The file's name for a tensor of the model."""
-        module, _, leaf = name.rpartition(".")
-        layer = _LAYER.fullmatch(module)
-        part = layer[2] if layer else module
-        stored = self.tensors.get(part) or TENSORS.get(part, part)
-        return f"blk.{layer[1]}.{stored}.{leaf}" if layer else f"{stored}.{leaf}"
+        layer = _LAYER.fullmatch(name)
+        part = layer[2] if layer else name
+        module, _, leaf = part.rpartition(".")
+        stored = self.tensors.get(part) or f"{self.tensors.get(module) or TENSORS.get(module, module)}.{leaf}"
+        return f"blk.{layer[1]}.{stored}" if layer else stored
 
 
 def _pick(table: Mapping[str, str], arch: str, metadata: Mapping[str, Any]) -> dict[str, Any]:

@@ -46,7 +46,9 @@ def _spec(cfg: CausalConfig, window: int | None) -> AttentionSpec:
 
 
 def separate(cfg: Any, wb: WeightBuilder, dims: AttentionSpec, bias: bool) -> nn.Module:
-    """Three projections."""
+    """Three projections, or one where a file holds them packed."""
+    if wb.has("qkv_proj.weight"):
+        return packed_qkv("qkv_proj")(cfg, wb, dims, bias)
     heads = {"q_proj": dims.heads, "k_proj": dims.kv_heads, "v_proj": dims.kv_heads}
     return QkvParts(
         *(wb.linear(name, cfg.hidden_size, count * dims.head_dim, bias=bias) for name, count in heads.items())
@@ -90,7 +92,7 @@ def gqa(
     qkv: QkvPart = separate,
     qk_norm: QkNormPart | None = None,
     out: str = "o_proj",
-    block: type[Attention] = Attention,
+    block: Callable[..., Attention] = Attention,
 ) -> Attention:
     """Attention with groups of query heads that share a key head.
 

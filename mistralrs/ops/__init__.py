@@ -1,14 +1,15 @@
 """The operations that layers are written against, and the table that says which kernel runs each of them."""
 
-from mistralrs.ops.meta import AttentionMeta, LayerCache
+from mistralrs.ops.meta import AttentionMeta, LayerCache, StateCache
 from mistralrs.ops.ops import Ops
 from mistralrs.ops.program import Program
 from mistralrs.ops.recorder import Recording, RecordingRefused, record
+from mistralrs.ops.scan import ScanWeights
 from mistralrs.ops.slot import Slot
-from mistralrs.ops.spec import AttentionSpec, CacheSpec, PagedSpec
+from mistralrs.ops.spec import AttentionSpec, CacheSpec, PagedSpec, RouterSpec, StateSpec
 from mistralrs.ops.step import Rotary, Step, StepContext
 from mistralrs.ops.table import Backend, OpTable
-from mistralrs.ops.weight import Weight
+from mistralrs.ops.weight import Weight, WeightStack
 
 __all__ = [
     "AttentionMeta",
@@ -23,9 +24,14 @@ __all__ = [
     "Recording",
     "RecordingRefused",
     "Rotary",
+    "RouterSpec",
+    "ScanWeights",
     "Slot",
+    "StateCache",
+    "StateSpec",
     "Step",
     "StepContext",
     "Weight",
+    "WeightStack",
     "record",
 ]

@@ -13,11 +13,12 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from mistralrs.ops.meta import AttentionMeta, LayerCache
+from mistralrs.ops.meta import AttentionMeta, LayerCache, StateCache
+from mistralrs.ops.scan import ScanWeights
 from mistralrs.ops.slot import Slot
-from mistralrs.ops.spec import AttentionSpec
+from mistralrs.ops.spec import AttentionSpec, RouterSpec
 from mistralrs.ops.table import OpTable
-from mistralrs.ops.weight import Weight
+from mistralrs.ops.weight import Weight, WeightStack
 
 RopeStyle = Literal["halves", "adjacent"]
 """How a head's numbers pair up for rotation: i with i + n/2 (Hugging Face), or 2i with 2i + 1 (Meta, GGUF)."""
@@ -80,9 +81,110 @@ class Ops:
         """Put the new tokens' keys and values ``[tokens, kv_heads * head_dim]`` into their slots of the cache."""
         self.run("write_kv", "", k, v, cache, meta)
 
+    def write_latent(self, latent: Tensor, cache: LayerCache, meta: AttentionMeta) -> None:
+        """The same for a latent cache: ``latent`` ``[tokens, head_dim]`` is key and value at once."""
+        self.run("write_latent", "", latent, cache, meta)
+
     def attend(self, q: Tensor, cache: LayerCache, meta: AttentionMeta, spec: AttentionSpec) -> Tensor:
         """Attention of ``q`` ``[tokens, heads * head_dim]`` over the cache: ``[tokens, heads * v_head_dim]``."""
         return self.run("attend", "", q, cache, meta, spec)  # type: ignore[no-any-return]
+
+    def attend_sinks(
+        self, q: Tensor, cache: LayerCache, meta: AttentionMeta, spec: AttentionSpec, sinks: Tensor
+    ) -> Tensor:
+        """The same with one more score per head, ``sinks`` ``[heads]``, that takes its share and adds no value."""
+        return self.run("attend_sinks", "", q, cache, meta, spec, sinks)  # type: ignore[no-any-return]
+
+    def position_scale(self, x: Tensor, positions: Tensor, stretch: float, factor: float, first: int) -> Tensor:
+        """``x * (1 + factor * log(1 + floor((position + first) / stretch)))``: sharper far into a long text."""
+        return self.run("position_scale", "", x, positions, stretch, factor, first)  # type: ignore[no-any-return]
+
+    def join_heads(self, x: Tensor, y: Tensor, heads: int) -> Tensor:
+        """Every head of ``x`` followed by that of ``y``: the reverse of :meth:`split_groups`."""
+        return self.run("join_heads", "", x, y, heads)  # type: ignore[no-any-return]
+
+    def heads_linear(self, x: Tensor, weight: Tensor) -> Tensor:
+        """Each head's own product: ``[tokens, heads * in]`` and ``[heads, out, in]`` give ``[tokens, heads * out]``."""
+        return self.run("heads_linear", "", x, weight)  # type: ignore[no-any-return]
+
+    def route(self, logits: Tensor, bias: Tensor | None, spec: RouterSpec) -> tuple[Tensor, Tensor]:
+        """Weights float32 and numbers int64 of every token's experts, each ``[tokens, top_k]``."""
+        return self.run("route", "", logits, bias, spec)  # type: ignore[no-any-return]
+
+    def dispatch(
+        self, x: Tensor, chosen: Tensor, experts: int, weights: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Repeat every token for its experts and sort by expert.
+
+        Returns the rows ``[tokens * top_k, width]`` (times their ``weights``, if given), for each row its place before
+        sorting, and for each expert where its rows end ``[experts]``. Sizes depend on the number of tokens only.
+        """
+        return self.run("dispatch", "", x, chosen, experts, weights)  # type: ignore[no-any-return]
+
+    def expert_linear(self, x: Tensor, ends: Tensor, stack: WeightStack, bias: Tensor | None = None) -> Tensor:
+        """Each row through its expert: ``[rows, in]`` to ``[rows, out]``; ``bias`` is ``[experts, out]``."""
+        return self.run("expert_linear", stack.layout.name, x, ends, stack, bias)  # type: ignore[no-any-return]
+
+    def combine(self, x: Tensor, order: Tensor, top_k: int, weights: Tensor | None = None) -> Tensor:
+        """Undo :meth:`dispatch` and add up each token's rows, times ``weights``: ``[tokens, width]``."""
+        return self.run("combine", "", x, order, top_k, weights)  # type: ignore[no-any-return]
+
+    def conv(
+        self,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        activation: str | None,
+        cache: StateCache,
+        meta: AttentionMeta,
+    ) -> Tensor:
+        """Causal convolution of each channel on its own: ``[tokens, channels]`` to the same.
+
+        ``weight`` is ``[channels, width]``, its last column for the token itself. The ``width - 1`` tokens before a
+        step's first are the state ``[channels, width - 1]``.
+        """
+        return self.run("conv", "", x, weight, bias, activation, cache, meta)  # type: ignore[no-any-return]
+
+    def ssd(
+        self, x: Tensor, dt: Tensor, b: Tensor, c: Tensor, weights: ScanWeights, cache: StateCache, meta: AttentionMeta
+    ) -> Tensor:
+        """Scan of a state space with one decay per head (Mamba-2, arXiv 2405.21060): ``[tokens, heads * head_dim]``.
+
+        With ``t = clamp(softplus(dt + dt_bias))``: ``state = exp(t * a) * state + t * x (outer) b``, and the result is
+        ``state @ c + d * x``. ``x`` is ``[tokens, heads * head_dim]``, ``dt`` ``[tokens, heads]``, ``b`` and ``c``
+        ``[tokens, groups * size]`` for equal shares of the heads. The state is ``[heads, head_dim, size]``.
+        """
+        return self.run("ssd", "", x, dt, b, c, weights, cache, meta)  # type: ignore[no-any-return]
+
+    def selective_scan(
+        self, x: Tensor, dt: Tensor, b: Tensor, c: Tensor, weights: ScanWeights, cache: StateCache, meta: AttentionMeta
+    ) -> Tensor:
+        """Scan of a state space with a decay per channel and state (Mamba, arXiv 2312.00752): ``[tokens, channels]``.
+
+        As :meth:`ssd` with ``x`` and ``dt`` ``[tokens, channels]``, ``b`` and ``c`` ``[tokens, size]``, ``a`` and the
+        state ``[channels, size]``.
+        """
+        return self.run("selective_scan", "", x, dt, b, c, weights, cache, meta)  # type: ignore[no-any-return]
+
+    def delta_rule(
+        self,
+        q: Tensor,
+        k: Tensor,
+        v: Tensor,
+        beta: Tensor,
+        alpha: Tensor,
+        weights: ScanWeights,
+        cache: StateCache,
+        meta: AttentionMeta,
+    ) -> Tensor:
+        """Scan of a memory that is corrected by what it got wrong (gated delta rule, arXiv 2412.06464).
+
+        Queries and keys ``[tokens, key_heads * key_dim]`` are normed to length 1, queries divided by the root of
+        ``key_dim``. Then ``state *= exp(a * softplus(alpha + dt_bias))``, ``state += k (outer) sigmoid(beta) * (v - k @
+        state)``, and the result is ``q @ state``. ``v`` is ``[tokens, heads * value_dim]``, ``beta`` and ``alpha``
+        ``[tokens, heads]``; equal shares of heads use one key head. The state is ``[heads, key_dim, value_dim]``.
+        """
+        return self.run("delta_rule", "", q, k, v, beta, alpha, weights, cache, meta)  # type: ignore[no-any-return]
 
     def gated(self, gate: Tensor, up: Tensor, activation: str) -> Tensor:
         """``activation(gate) * up``, element by element."""
@@ -92,8 +194,8 @@ class Ops:
         """``activation(x)``, element by element."""
         return self.run("activate", "", x, activation)  # type: ignore[no-any-return]
 
-    def xielu(self, x: Tensor, positive: Tensor, negative: Tensor, beta: float, eps: float) -> Tensor:
-        """The xIELU activation (arXiv 2411.13010) with learned slopes ``positive`` and ``negative``, each ``[1]``."""
+    def xielu(self, x: Tensor, positive: Tensor, negative: Tensor, beta: Tensor, eps: Tensor) -> Tensor:
+        """The xIELU activation (arXiv 2411.13010); its slopes and the two constants are tensors of one number."""
         return self.run("xielu", "", x, positive, negative, beta, eps)  # type: ignore[no-any-return]
 
     def scale(self, x: Tensor, factor: float) -> Tensor:
@@ -125,7 +227,7 @@ class Ops:
         return self.run("split", "", x, tuple(sizes))  # type: ignore[no-any-return]
 
     def split_groups(self, x: Tensor, sizes: Sequence[int], groups: int) -> tuple[Tensor, ...]:
-        """Cut each of ``groups`` equal parts of the width into pieces of ``sizes``; all first pieces, all second, ..."""
+        """Cut each of ``groups`` equal parts of the width into pieces of ``sizes``; all first, all second ..."""
         return self.run("split_groups", "", x, tuple(sizes), groups)  # type: ignore[no-any-return]
 
     def rows(self, x: Tensor, index: Tensor) -> Tensor:

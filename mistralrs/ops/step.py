@@ -7,7 +7,8 @@ from typing import Protocol
 
 from torch import Tensor
 
-from mistralrs.ops.meta import AttentionMeta, LayerCache
+from mistralrs.errors import EngineError
+from mistralrs.ops.meta import AttentionMeta, LayerCache, StateCache
 from mistralrs.ops.ops import Ops
 from mistralrs.ops.slot import Slot
 from mistralrs.ops.spec import AttentionSpec
@@ -38,8 +39,16 @@ class Step(Protocol):
     positions: Tensor
     rows: Tensor
 
-    def attend(self, cache: int, q: Tensor, k: Tensor, v: Tensor, spec: AttentionSpec) -> Tensor:
+    def attend(
+        self, cache: int, q: Tensor, k: Tensor, v: Tensor, spec: AttentionSpec, sinks: Tensor | None = None
+    ) -> Tensor:
         """Append ``k`` and ``v`` to the cache of the layer that was given the handle ``cache``, then attend."""
+
+    def attend_latent(self, cache: int, q: Tensor, latent: Tensor, spec: AttentionSpec) -> Tensor:
+        """The same for a layer whose cache is latent: its values are the first numbers of its keys."""
+
+    def state(self, cache: int) -> tuple[StateCache, AttentionMeta]:
+        """What operations with recurrent state take last: the states of the layer with the handle ``cache``."""
 
     def rotation(self, angles: Rotary) -> tuple[Tensor, Tensor]:
         """Cosine and sine ``[tokens, rotary / 2]`` of this step's positions."""
@@ -59,7 +68,7 @@ class StepContext:
         positions: Tensor,
         rows: Tensor,
         meta: AttentionMeta,
-        caches: Sequence[LayerCache],
+        caches: Sequence[LayerCache | StateCache],
     ) -> None:
         self.ops = ops
         self.ids = ids
@@ -70,11 +79,34 @@ class StepContext:
         self._rotations: dict[int, tuple[Tensor, Tensor]] = {}
         self._elsewhere: dict[Slot, StepContext] = {}
 
-    def attend(self, cache: int, q: Tensor, k: Tensor, v: Tensor, spec: AttentionSpec) -> Tensor:
+    def attend(
+        self, cache: int, q: Tensor, k: Tensor, v: Tensor, spec: AttentionSpec, sinks: Tensor | None = None
+    ) -> Tensor:
         """See :meth:`Step.attend`."""
-        layer = self.caches[cache]
+        layer = self._keys(cache)
         self.ops.write_kv(k, v, layer, self.meta)
+        if sinks is None:
+            return self.ops.attend(q, layer, self.meta, spec)
+        return self.ops.attend_sinks(q, layer, self.meta, spec, sinks)
+
+    def attend_latent(self, cache: int, q: Tensor, latent: Tensor, spec: AttentionSpec) -> Tensor:
+        """See :meth:`Step.attend_latent`."""
+        layer = self._keys(cache)
+        self.ops.write_latent(latent, layer, self.meta)
         return self.ops.attend(q, layer, self.meta, spec)
+
+    def _keys(self, cache: int) -> LayerCache:
+        layer = self.caches[cache]
+        if not isinstance(layer, LayerCache):
+            raise EngineError("a layer attends to a cache that keeps no keys")
+        return layer
+
+    def state(self, cache: int) -> tuple[StateCache, AttentionMeta]:
+        """See :meth:`Step.state`."""
+        layer = self.caches[cache]
+        if not isinstance(layer, StateCache):
+            raise EngineError("a layer carries a state in a cache that keeps keys")
+        return layer, self.meta
 
     def rotation(self, angles: Rotary) -> tuple[Tensor, Tensor]:
         """See :meth:`Step.rotation`; computed once per step and angles."""

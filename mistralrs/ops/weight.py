@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -49,3 +50,33 @@ class Weight:
     def to(self, device: torch.device) -> Weight:
         """The same weight on ``device``; nothing is copied when it is there already."""
         return Weight(self.data.to(device), self.layout, self.shape)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WeightStack:
+    """The same projection of every expert: weights ``[out, in]`` of one layout and shape.
+
+    ``whole`` is the one tensor ``[experts, out, in]`` that they are views of, if a checkpoint keeps them so.
+    """
+
+    each: tuple[Weight, ...]
+    whole: Weight | None = None
+
+    @classmethod
+    def of(cls, whole: Weight) -> WeightStack:
+        """The experts of one tensor; nothing is copied."""
+        each = tuple(Weight(data, whole.layout, whole.shape[1:]) for data in whole.data.unbind(0))
+        return cls(each, whole)
+
+    @classmethod
+    def gathered(cls, each: Iterable[Weight]) -> WeightStack:
+        """Tensors of their own. Where a checkpoint stores experts in different layouts, all become float32."""
+        found = tuple(each)
+        if len({weight.layout.name for weight in found}) > 1:
+            found = tuple(Weight.dense(weight.to_dense()) for weight in found)
+        return cls(found)
+
+    @property
+    def layout(self) -> Layout:
+        """How every expert's weight is stored."""
+        return self.each[0].layout

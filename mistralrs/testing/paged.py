@@ -9,13 +9,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mistralrs.ops import AttentionMeta, Backend, LayerCache, Ops, OpTable, StepContext
+from mistralrs.kvcache.paged import PagedCache
+from mistralrs.ops import AttentionMeta, Backend, Ops, OpTable, StateCache, StepContext
 from mistralrs.plugin import ArchitectureSpec
 from mistralrs.plugin.host import PluginHost
 from mistralrs.weights import Dense, QuantMethod, TensorSource, WeightBuilder
 
 BLOCK = 4
 """Tokens per block: small, so that short sequences span several."""
+STATES = 16
+"""Slots for recurrent states: two for each of the few sequences of a test."""
+CPU = torch.device("cpu")
 
 
 def reference_backend() -> Backend:
@@ -54,19 +58,17 @@ class PagedModel:
         self.builder = WeightBuilder(source, dtype=dtype, quant=quant, prepare=self.table.prepare)
         self.config = spec.config.load().model_validate(dict(config))
         self.module = spec.build.load()(self.config, self.builder)
-        self.caches = [
-            LayerCache(
-                torch.full((blocks, BLOCK, cache.kv_heads, cache.head_dim), float("nan"), dtype=dtype),
-                torch.full(
-                    (blocks, BLOCK, cache.kv_heads, cache.v_head_dim or cache.head_dim), float("nan"), dtype=dtype
-                ),
-            )
-            for cache in self.builder.caches
-        ]
+        specs = self.builder.caches
+        self.caches = PagedCache(specs, blocks, BLOCK, dtype, [CPU] * len(specs), STATES).layers
+        for cache in self.caches:
+            for memory in [cache.states] if isinstance(cache, StateCache) else [cache.k, cache.v]:
+                memory.fill_(float("nan"))
         self.limit: dict[str, int] = {}
         self._free = list(range(blocks))
         self._owned: dict[str, list[int]] = {}
         self._length: dict[str, int] = {}
+        self._free_states = list(range(STATES))
+        self._states: dict[str, tuple[int, int]] = {}
 
     @property
     def context_length(self) -> int:
@@ -101,6 +103,9 @@ class PagedModel:
             slots += [owned[place // BLOCK] * BLOCK + place % BLOCK for place in places]
             positions += places
             limits += [self.limit.get(name, self.context_length)] * len(new)
+            if name not in self._states:
+                self._states[name] = self._free_states.pop(), self._free_states.pop()
+            self._states[name] = self._states[name][::-1]
         queries = [len(new) for new in tokens.values()]
         contexts = [self._length[name] for name in tokens]
         width = max(len(self._owned[name]) for name in tokens)
@@ -112,6 +117,8 @@ class PagedModel:
             queries=queries,
             contexts=contexts,
             limits=torch.tensor(limits),
+            states_from=torch.tensor([self._states[name][1] for name in tokens]),
+            states_to=torch.tensor([self._states[name][0] for name in tokens]),
         )
         return StepContext(
             ops=Ops(self.table),
@@ -126,6 +133,7 @@ class PagedModel:
         """Drop a sequence and its blocks, as preemption does."""
         self._free += self._owned.pop(name)
         del self._length[name]
+        self._free_states += self._states.pop(name)
 
     def _reserve(self, name: str, length: int) -> list[int]:
         """The blocks of a sequence that is now ``length`` tokens long."""

@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
+import transformers
+from transformers.core_model_loading import revert_weight_conversion
+
 SIZES: dict[str, Any] = {
     "vocab_size": 96,
     "hidden_size": 32,
@@ -18,6 +22,12 @@ SIZES: dict[str, Any] = {
     "bos_token_id": 1,
     "eos_token_id": 2,
 }
+
+
+def state_of(model: transformers.PreTrainedModel) -> dict[str, torch.Tensor]:
+    """Its tensors under the names and in the shapes of checkpoints on the Hub."""
+    state: dict[str, torch.Tensor] = revert_weight_conversion(model, dict(model.state_dict()))
+    return state
 
 
 @dataclass(frozen=True)
@@ -54,6 +64,10 @@ GEMMA3_ROPE = {
     "sliding_attention": {"rope_type": "default", "rope_theta": 10_000.0},
 }
 
+# Experts, and narrower ones.
+EXPERTS = {"num_hidden_layers": 2, "num_experts": 4, "num_local_experts": 4, "num_experts_per_tok": 2}
+NARROW = {**EXPERTS, "moe_intermediate_size": 24}
+
 CASES = [
     Case("LlamaForCausalLM", "LlamaConfig"),
     Case("LlamaForCausalLM", "LlamaConfig", {"tie_word_embeddings": True}, "tied"),
@@ -86,6 +100,10 @@ CASES = [
         "uncapped",
     ),
     Case("Gemma3ForCausalLM", "Gemma3TextConfig", {**GEMMA3, "sliding_window_pattern": 2}),
+    Case("MixtralForCausalLM", "MixtralConfig", {**EXPERTS, "sliding_window": 6}),
+    Case("Qwen2MoeForCausalLM", "Qwen2MoeConfig", {**NARROW, "shared_expert_intermediate_size": 40}),
+    Case("Qwen3MoeForCausalLM", "Qwen3MoeConfig", {**NARROW, "head_dim": 16, "norm_topk_prob": True}),
+    Case("OlmoeForCausalLM", "OlmoeConfig", EXPERTS),
     Case(
         "Gemma3ForCausalLM",
         "Gemma3TextConfig",

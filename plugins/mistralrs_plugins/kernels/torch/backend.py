@@ -8,7 +8,7 @@ import torch
 from mistralrs.layouts import F32
 from mistralrs.ops import OpTable, Recording, Weight
 from mistralrs.ops.table import Kernel
-from mistralrs_plugins.kernels.torch import attention, elementwise, linear, rotary, transfer
+from mistralrs_plugins.kernels.torch import attention, conv, elementwise, experts, heads, linear, rotary, scan, transfer
 
 _PLAIN: dict[str, Kernel] = {
     "rms_norm": elementwise.rms_norm,
@@ -31,9 +31,26 @@ _PLAIN: dict[str, Kernel] = {
     "rows": elementwise.rows,
     "softcap": elementwise.softcap,
     "write_kv": attention.write_kv,
+    "write_latent": attention.write_latent,
     "attend": attention.attend,
+    "conv": conv.conv,
+    "ssd": scan.ssd,
+    "selective_scan": scan.selective_scan,
+    "delta_rule": scan.delta_rule,
+    "attend_sinks": attention.attend,
+    "position_scale": heads.position_scale,
+    "join_heads": heads.join_heads,
+    "heads_linear": heads.heads_linear,
+    "route": experts.route,
+    "dispatch": experts.dispatch,
+    "combine": experts.combine,
 }
-_BY_LAYOUT: dict[str, Kernel] = {"embed": linear.embed, "linear": linear.linear, "head": linear.head}
+_BY_LAYOUT: dict[str, Kernel] = {
+    "embed": linear.embed,
+    "linear": linear.linear,
+    "head": linear.head,
+    "expert_linear": experts.expert_linear,
+}
 
 
 class TorchBackend:

@@ -42,7 +42,7 @@ def activate(x: Tensor, activation: str) -> Tensor:
     return _ACTIVATIONS[activation](x)
 
 
-def xielu(x: Tensor, positive: Tensor, negative: Tensor, beta: float, eps: float) -> Tensor:
+def xielu(x: Tensor, positive: Tensor, negative: Tensor, beta: Tensor, eps: Tensor) -> Tensor:
     """Quadratic above zero, an integrated ELU below (Huang and Schlag 2024, arXiv 2411.13010)."""
     below = (torch.expm1(x.clamp(max=eps)) - x) * negative
     return torch.where(x > 0, positive * x.square(), below) + beta * x

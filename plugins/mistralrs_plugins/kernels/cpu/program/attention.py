@@ -47,6 +47,8 @@ def attend_calls(q: Place, target: Place, cache: LayerCache, spec: AttentionSpec
     kind, (blocks, size, heads, dim), v_dim = cache_kind(cache), cache.k.shape, cache.v.shape[3]
     if not spec.causal:
         raise NotCompiled("attention that is not causal")
+    if spec.chunk is not None:
+        raise NotCompiled("attention within chunks")
     if (heads, dim) != (spec.kv_heads, spec.head_dim) or spec.heads % heads or q.width != spec.heads * dim:
         raise NotCompiled("attention over a cache of another shape")
     arguments: list[Argument] = [AddressOf(Number.ITEM_LIST), heads, spec.heads // heads, dim, v_dim]

@@ -1,0 +1,123 @@
+"""Mixtures of experts as parts: the router, the experts as a checkpoint stores them, and what all tokens share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor, nn
+
+from mistralrs.layers import ExpertLinear, GatedExperts, PackedGatedExperts, Router, SparseMlp, SwitchedMlp, weight_of
+from mistralrs.modelkit.experts_config import MoeConfig
+from mistralrs.modelkit.mlps import GATED, gated_mlp
+from mistralrs.ops import RouterSpec, Weight, WeightStack
+
+if TYPE_CHECKING:
+    from mistralrs.weights import WeightBuilder
+
+MlpPart = Callable[..., nn.Module]
+SharedPart = Callable[[Any, Any], "nn.Module | None"]
+CORRECTION = "gate.e_score_correction_bias"
+PACKED = "gate_up_proj"
+
+
+def router_spec(cfg: MoeConfig) -> RouterSpec:
+    """How the config says that experts are chosen."""
+    return RouterSpec(
+        top_k=cfg.num_experts_per_tok,
+        scoring=cfg.scoring_func,
+        normalize=cfg.norm_topk_prob,
+        scale=cfg.routed_scaling_factor,
+        groups=cfg.n_group,
+        top_groups=cfg.topk_group,
+        group_best=cfg.group_best,
+        jitter=cfg.router_jitter_noise,
+    )
+
+
+def expert_stack(wb: WeightBuilder, name: str, count: int, in_features: int, out_features: int) -> WeightStack:
+    """One projection of every expert: from the tensor ``name.weight`` ``[experts, out, in]``, or one of each expert.
+
+    Quantized blocks stay as they are. Experts with tensors of their own are made by the quantization method.
+    """
+    if wb.has(f"{name}.weight"):
+        return stacked(wb, f"{name}.weight", count, in_features, out_features)
+    each = (wb.pp(expert).linear(name, in_features, out_features) for expert in range(count))
+    return WeightStack.gathered(map(weight_of, each))
+
+
+def stacked(wb: WeightBuilder, name: str, count: int, in_features: int, out_features: int) -> WeightStack:
+    """Every expert's projection in one tensor ``[experts, out, in]``."""
+    return WeightStack.of(wb.prepare(wb.weight(name, (count, out_features, in_features), role="linear")))
+
+
+def stacked_transposed(
+    wb: WeightBuilder, name: str, count: int, in_features: int, sizes: tuple[int, ...], *, alternating: bool = False
+) -> list[WeightStack]:
+    """Projections side by side in one tensor ``[experts, in, out]``, or ``alternating`` column by column.
+
+    They are brought into the usual order, which takes a copy.
+    """
+    data = wb.weight(name, (count, in_features, sum(sizes)), role="linear").to_dense(wb.dtype).transpose(1, 2)
+    pieces = [data[:, first :: len(sizes)] for first in range(len(sizes))] if alternating else data.split(sizes, dim=1)
+    return [WeightStack.of(wb.prepare(Weight.dense(piece.contiguous()))) for piece in pieces]
+
+
+def gated_experts(cfg: MoeConfig, wb: WeightBuilder, *, names: tuple[str, str, str] = GATED) -> nn.Module:
+    """Experts that are gated feed-forward blocks; gate and up may be stored as one ``gate_up_proj``."""
+    count, width, inner = cfg.num_experts, cfg.hidden_size, cfg.moe_intermediate_size
+    if wb.has(PACKED):
+        gate_up = stacked(wb, PACKED, count, width, 2 * inner)
+        down = stacked(wb, "down_proj", count, inner, width)
+        return PackedGatedExperts(ExpertLinear(gate_up), ExpertLinear(down), inner, cfg.hidden_act)
+    gate, up = (ExpertLinear(expert_stack(wb, name, count, width, inner)) for name in names[:2])
+    down = expert_stack(wb, names[2], count, inner, width)
+    return GatedExperts(gate, up, ExpertLinear(down), cfg.hidden_act)
+
+
+def shared_mlp(name: str) -> SharedPart:
+    """A feed-forward block for every token, if the config gives it a width."""
+
+    def part(cfg: MoeConfig, wb: WeightBuilder) -> nn.Module | None:
+        return gated_mlp(cfg, wb.pp(name), inner=cfg.shared_width) if cfg.shared_width else None
+
+    return part
+
+
+SHARED_EXPERTS = shared_mlp("shared_experts")
+
+
+def switched_shared_mlp(name: str, switch: str) -> SharedPart:
+    """The same, times the sigmoid of a projection to one number."""
+
+    def part(cfg: MoeConfig, wb: WeightBuilder) -> nn.Module | None:
+        shared = shared_mlp(name)(cfg, wb)
+        return shared and SwitchedMlp(shared, wb.linear(switch, cfg.hidden_size, 1))
+
+    return part
+
+
+def moe_block(
+    cfg: MoeConfig,
+    wb: WeightBuilder,
+    *,
+    gate: str = "gate",
+    gate_bias: bool = False,
+    correction: str | None = None,
+    experts: MlpPart = gated_experts,
+    shared: SharedPart = SHARED_EXPERTS,
+    dense: MlpPart = gated_mlp,
+    weigh_input: bool = False,
+) -> nn.Module:
+    """The feed-forward block of a layer: experts where the config says so, ``dense`` elsewhere.
+
+    ``gate`` is the router's projection, ``correction`` a tensor that is added to its scores for the choice only;
+    ``experts`` stand below ``experts``. ``weigh_input``: the router's weights multiply what experts get.
+    """
+    if not cfg.is_sparse(wb.layer or 0):
+        return dense(cfg, wb)
+    bias: Tensor | None = None
+    if correction is not None:
+        bias = wb.tensor(correction, (cfg.num_experts,), role="router")
+    router = Router(wb.linear(gate, cfg.hidden_size, cfg.num_experts, bias=gate_bias), router_spec(cfg), bias)
+    return SparseMlp(router, experts(cfg, wb.pp("experts")), cfg.num_experts, shared(cfg, wb), weigh_input=weigh_input)
