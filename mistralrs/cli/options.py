@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 SOURCE = "Model source"
 FORMAT = "Format"
+DEVICE = "Device"
 PAGED = "Paged attention"
 RUNTIME = "Runtime"
 
@@ -88,7 +89,30 @@ Isq = Annotated[
         help="Quantize plain weights while they are loaded, by a quantization plugin.",
     ),
 ]
-Cpu = Annotated[bool, typer.Option("--cpu", rich_help_panel="Device", help="Use the CPU only.")]
+Cpu = Annotated[bool, typer.Option("--cpu", rich_help_panel=DEVICE, help="Use the CPU only.")]
+DeviceLayers = Annotated[
+    str | None,
+    typer.Option(
+        "-n",
+        "--device-layers",
+        metavar="ORD:NUM;...",
+        rich_help_panel=DEVICE,
+        help="How many layers each device gets; the host gets the rest. A number alone is for device 0.",
+    ),
+]
+TopologyFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--topology", metavar="FILE", rich_help_panel=DEVICE, help="A YAML file that places and quantizes layers."
+    ),
+]
+MaxSeqLen = Annotated[
+    int,
+    typer.Option(metavar="TOKENS", rich_help_panel=DEVICE, help="Length of the sequences that placement plans for."),
+]
+MaxBatchSize = Annotated[
+    int, typer.Option(metavar="N", rich_help_panel=DEVICE, help="Number of the sequences that placement plans for.")
+]
 PagedAttn = Annotated[
     str, typer.Option(metavar="MODE", rich_help_panel=PAGED, help="Paged attention: auto, on. It is always on.")
 ]
@@ -154,6 +178,10 @@ def _shared(
     isq: Isq = None,
     hf_cache: HfCache = None,
     cpu: Cpu = False,
+    device_layers: DeviceLayers = None,
+    topology: TopologyFile = None,
+    max_seq_len: MaxSeqLen = 4096,
+    max_batch_size: MaxBatchSize = 1,
     paged_attn: PagedAttn = "auto",
     pa_context_len: PaContextLen = None,
     pa_memory_mb: PaMemoryMb = None,
@@ -251,6 +279,7 @@ def sections(context: CliContext, arguments: Mapping[str, Any]) -> Sections:
 
 def _dump(ctx: typer.Context, made: Sections, own: Mapping[str, Any]) -> None:
     """Print the file that ``from-config`` would start the same command from."""
+    from mistralrs.config.also import parse_also
     from mistralrs.config.from_config import SamplingTable
     from mistralrs.config.toml_text import SECRET, from_sections, to_toml
 
@@ -277,7 +306,14 @@ def _dump(ctx: typer.Context, made: Sections, own: Mapping[str, Any]) -> None:
     else:
         others["sampling"] = {name: own.get(name) for name in SamplingTable.model_fields}
     config = from_sections(
-        str(ctx.info_name), selection, made.runtime, made.paged, others, kind=own.get("selector", "auto")
+        str(ctx.info_name),
+        selection,
+        made.runtime,
+        made.paged,
+        others,
+        kind=own.get("selector", "auto"),
+        aliases=own.get("alias") or (),
+        further=[parse_also(text, selection) for text in own.get("also") or ()],
     )
     for line in to_toml(config):
         typer.echo(line)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
@@ -13,7 +13,7 @@ from mistralrs.config.section import Section
 from mistralrs.config.server import ServerConfig
 
 LATER: dict[str, tuple[str, ...]] = {
-    "": ("adapter", "default_model_id", "sandbox"),
+    "": ("adapter", "sandbox"),
     "server": ("max_tool_rounds", "mcp_port", "no_ui", "tool_dispatch_url"),
     "runtime": (
         *("agent", "agent_permission", "code_exec_permission", "code_exec_python", "code_exec_timeout"),
@@ -25,12 +25,11 @@ LATER: dict[str, tuple[str, ...]] = {
     "models": ("adapter", "matformer_config_path", "matformer_slice_name", "multimodal"),
     "models.format": ("gqa", "mmproj"),
     "models.quantization": ("calibration_file", "from_uqff", "imatrix", "isq_organization", "quant"),
-    "models.device": ("device_layers", "max_batch_size", "max_seq_len", "topology"),
 }
 """Keys of mistral.rs, by table, that this release knows but cannot serve yet."""
 
 
-USELESS = {"run": ("server",), "serve": ("reasoning_effort", "sampling", "thinking")}
+USELESS = {"run": ("default_model_id", "server"), "serve": ("reasoning_effort", "sampling", "thinking")}
 """Keys that say nothing to a command."""
 
 NEGATIONS = {
@@ -88,6 +87,10 @@ class DeviceTable(Section):
     """``[models.device]``: where the model runs."""
 
     cpu: bool = Field(default=False, description="Use the CPU only.")
+    device_layers: tuple[str, ...] | None = Field(default=None, description="Layers by device, each ORD:NUM.")
+    topology: Path | None = Field(default=None, description="A file that places and quantizes layers.")
+    max_seq_len: int = Field(default=4096, ge=1, description="Tokens of a sequence that the placement has room for.")
+    max_batch_size: int = Field(default=1, ge=1, description="Sequences that the placement has room for.")
     hf_cache: Path | None = Field(default=None, description="Another Hugging Face cache folder.")
 
 
@@ -96,6 +99,7 @@ class ModelTable(Section):
 
     kind: Literal["auto", "text"] = "auto"
     model_id: str = Field(description="As -m: a path, a short name, SCHEME:REFERENCE, or ORG/NAME on the hub.")
+    aliases: tuple[str, ...] = Field(default=(), description="Further names that requests may use; only for serve.")
     revision: str | None = Field(default=None, description="Branch, tag or commit of the repository.")
     tokenizer: Path | None = Field(default=None, description="A tokenizer.json to use.")
     arch: str | None = Field(default=None, description="Force an architecture plugin.")
@@ -143,6 +147,7 @@ class Configuration(Section):
     model_config = ConfigDict(validate_by_name=True, validate_by_alias=True, title="mistralrs from-config")
 
     command: Literal["run", "serve"]
+    default_model_id: str | None = Field(default=None, description="The model of requests that name none.")
     thinking: bool | None = Field(default=None, alias="enable_thinking", description="Force thinking on, or off.")
     reasoning_effort: Literal["off", "none", "low", "medium", "high", "xhigh"] | None = None
     prefer: dict[str, str] = Field(default={}, description='"kind:key" = the plugin or distribution that serves it.')
@@ -154,3 +159,12 @@ class Configuration(Section):
     server: ServerTable = ServerTable()
     models: tuple[ModelTable, ...] = Field(min_length=1)
     plugins: PluginsTable = PluginsTable()
+
+    @model_validator(mode="after")
+    def _know_the_default(self) -> Self:
+        ids = [model.model_id for model in self.models]
+        if self.default_model_id is not None and self.default_model_id not in ids:
+            raise ValueError(f"default_model_id: {self.default_model_id!r} is none of the models: {', '.join(ids)}")
+        if len({model.device.cpu for model in self.models}) > 1:
+            raise ValueError("models.device.cpu must be the same for all models")
+        return self

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path, PurePath
 from typing import Literal, Self
 
-from pydantic import field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from mistralrs.config.section import Section
 
@@ -20,6 +21,10 @@ class ModelSelection(Section):
     ``arch`` and ``format`` override what the files say; ``tok_model_id`` is a repository or folder that supplies
     configuration and tokenizer for a bare weight file. ``isq`` names a quantization plugin that quantizes plain
     weights while they are loaded. ``revision`` pins every file that is fetched.
+
+    ``cpu`` rules other devices out. ``device_layers`` (``ORD:NUM``, or a number of layers for device 0) or the file
+    ``topology`` place the layers; otherwise they are placed by free memory, with room in the cache for
+    ``max_batch_size`` sequences of ``max_seq_len`` tokens.
     """
 
     model_id: str | None = None
@@ -33,6 +38,11 @@ class ModelSelection(Section):
     isq: str | None = None
     token_source: str = "cache"
     hf_cache: Path | None = None
+    cpu: bool = False
+    device_layers: tuple[str, ...] = ()
+    topology: Path | None = None
+    max_seq_len: int = Field(default=4096, ge=1)
+    max_batch_size: int = Field(default=1, ge=1)
     chat_template: Path | None = None
     jinja_explicit: Path | None = None
 
@@ -41,7 +51,7 @@ class ModelSelection(Section):
         """Whether the user has forbidden the network, with ``HF_HUB_OFFLINE``."""
         return os.environ.get("HF_HUB_OFFLINE", "").lower() in TRUE_WORDS
 
-    @field_validator("quantized_file", mode="before")
+    @field_validator("quantized_file", "device_layers", mode="before")
     @classmethod
     def _split_names(cls, value: object) -> object:
         return tuple(name.strip() for name in value.split(";")) if isinstance(value, str) else value
@@ -54,6 +64,14 @@ class ModelSelection(Section):
         if len({PurePath(name).suffix.lower() for name in names}) > 1:
             raise ValueError("the files have different suffixes; one model is one kind of file")
         return names
+
+    @field_validator("device_layers")
+    @classmethod
+    def _know_device_layers(cls, parts: tuple[str, ...]) -> tuple[str, ...]:
+        for part in parts:
+            if not re.fullmatch(r"(\d{1,6}:)?\d{1,6}", part, re.ASCII):
+                raise ValueError(f"{part[:40]!r} is not ORD:NUM; for example 0:16;1:16")
+        return parts
 
     @field_validator("token_source")
     @classmethod

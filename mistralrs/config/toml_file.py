@@ -22,7 +22,7 @@ from mistralrs.errors import UsageError
 from mistralrs.plugin.kinds import near
 
 MAX_BYTES = 1 << 20
-PATHS = frozenset({"api_key_file", "chat_template", "hf_cache", "jinja_explicit", "log", "tokenizer"})
+PATHS = frozenset({"api_key_file", "chat_template", "hf_cache", "jinja_explicit", "log", "tokenizer", "topology"})
 REFERENCES = frozenset({"model_id", "tok_model_id"})
 EXPANDED = PATHS | REFERENCES | {"quantized_file", "token_source"}
 

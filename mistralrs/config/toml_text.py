@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from mistralrs.config.from_config import USELESS, Configuration
+from mistralrs.config.from_config import USELESS, Configuration, DeviceTable
 from mistralrs.config.section import build
 
 if TYPE_CHECKING:
+    from mistralrs.config.also import FurtherModel
     from mistralrs.config.model import ModelSelection
     from mistralrs.config.paged import PagedAttentionConfig
     from mistralrs.config.runtime import RuntimeConfig
@@ -84,25 +85,36 @@ def from_sections(
     others: Mapping[str, Any],
     *,
     kind: str = "auto",
+    aliases: Sequence[str] = (),
+    further: Sequence[FurtherModel] = (),
 ) -> Configuration:
     """The configuration that a command line stands for. ``others`` are further top-level keys, tables included.
 
-    Local paths become absolute, so that the file may lie anywhere.
+    ``aliases`` are names of the first model, ``further`` the models beside it. Local paths become absolute, so that
+    the file may lie anywhere.
     """
+    models = [(selection, aliases), *further]
+    entries = [_entry(each, kind, names) for each, names in models]
+    tables = {"runtime": runtime.model_dump(), "paged_attn": paged.model_dump()}
+    return build(Configuration, {"command": command, "models": entries, **tables, **others})
+
+
+def _entry(selection: ModelSelection, kind: str, aliases: Sequence[str]) -> dict[str, Any]:
+    """One ``[[models]]`` table."""
     model = selection.model_dump(exclude_none=True, mode="json")
     files = [Path(name) for name in selection.quantized_file]
     if selection.model_id is None and files:
         model["model_id"] = str(files[0].parent)
         files = [Path(file.name) for file in files]
-    for name in ("model_id", "tok_model_id", "tokenizer", "chat_template", "jinja_explicit", "hf_cache"):
+    for name in ("model_id", "tok_model_id", "tokenizer", "chat_template", "jinja_explicit", "hf_cache", "topology"):
         if name in model and Path(model[name]).exists():
             model[name] = str(Path(model[name]).absolute())
     format_table: dict[str, Any] = {name: model[name] for name in ("format", "tok_model_id") if name in model}
     if files:
         format_table["quantized_file"] = ";".join(map(str, files))
     single = ("model_id", "revision", "tokenizer", "arch", "dtype", "chat_template", "jinja_explicit")
-    entry: dict[str, Any] = {"kind": kind, **{name: model[name] for name in single if name in model}}
+    entry: dict[str, Any] = {"kind": kind, "aliases": tuple(aliases)}
+    entry |= {name: model[name] for name in single if name in model}
     entry |= {"format": format_table, "quantization": {name: model[name] for name in ("isq",) if name in model}}
-    entry |= {"device": {name: model[name] for name in ("hf_cache",) if name in model}}
-    tables = {"runtime": runtime.model_dump(), "paged_attn": paged.model_dump()}
-    return build(Configuration, {"command": command, "models": [entry], **tables, **others})
+    entry |= {"device": {name: model[name] for name in DeviceTable.model_fields if name in model}}
+    return entry

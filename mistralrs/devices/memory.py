@@ -6,6 +6,7 @@ import psutil
 import torch
 
 from mistralrs.errors import UsageError
+from mistralrs.ops import Slot
 
 ACCELERATORS = ("cuda", "mps", "xpu")
 
@@ -15,6 +16,16 @@ def free_bytes(device: torch.device) -> int:
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     return int(psutil.virtual_memory().available)
+
+
+def machine_slots(*, cpu: bool) -> dict[Slot, int]:
+    """Where this machine can run layers, in the order that plans fill them, with the bytes free there.
+
+    Every CUDA device that torch sees, unless ``cpu`` rules them out, and the host last.
+    """
+    seen = 0 if cpu or not torch.cuda.is_available() else torch.cuda.device_count()
+    devices = [*(torch.device("cuda", index) for index in range(seen)), torch.device("cpu")]
+    return {Slot.of(device): free_bytes(device) for device in devices}
 
 
 def parse_device(text: str) -> torch.device:

@@ -38,6 +38,11 @@ class DevicePlan:
     layers: tuple[Slot, ...]
 
     @property
+    def slots(self) -> tuple[Slot, ...]:
+        """Every slot that holds something, home first."""
+        return tuple(dict.fromkeys((self.home, *self.layers)))
+
+    @property
     def borders(self) -> int:
         """How often hidden states move in a step, the way back home counted."""
         stops = [self.home, *self.layers, self.home]
@@ -50,7 +55,7 @@ class DevicePlan:
     def shares(self, sizes: Sizes, token_bytes: int, free: Mapping[Slot, int] | None = None) -> list[Share]:
         """What each slot holds; ``token_bytes`` as in :func:`automatic`."""
         shares = []
-        for slot in dict.fromkeys((self.home, *self.layers)):
+        for slot in self.slots:
             own = tuple(layer for layer, at in enumerate(self.layers) if at == slot)
             shares.append(
                 Share(

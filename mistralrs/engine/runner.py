@@ -12,15 +12,15 @@ from mistralrs.errors import EngineError
 from mistralrs.kvcache.paged import PagedCache
 from mistralrs.ops.meta import AttentionMeta
 from mistralrs.ops.ops import Ops
-from mistralrs.ops.spec import CacheSpec
+from mistralrs.ops.spec import CacheSpec, StateSpec
 from mistralrs.ops.step import StepContext
 
 
 class ModelRunner:
     """A model with the cache it attends to.
 
-    ``module(step)`` returns logits ``[len(step.rows), vocab_size]``; ``caches`` has one entry for each attention layer,
-    ``kv_dtype`` is how keys and values are kept.
+    ``module(step)`` returns logits ``[len(step.rows), vocab_size]``; ``caches`` is what its layers keep, by handle,
+    ``kv_dtype`` is how keys and values are kept. ``cache_devices`` is where each layer's are when not on ``device``.
     """
 
     def __init__(
@@ -31,6 +31,7 @@ class ModelRunner:
         vocab_size: int,
         device: torch.device,
         kv_dtype: torch.dtype,
+        cache_devices: Sequence[torch.device] | None = None,
     ) -> None:
         self.module = module
         self.caches = tuple(caches)
@@ -38,11 +39,16 @@ class ModelRunner:
         self.vocab_size = vocab_size
         self.device = device
         self.kv_dtype = kv_dtype
+        self.cache_devices = [device] * len(self.caches) if cache_devices is None else cache_devices
         self.cache: PagedCache | None = None
 
-    def allocate(self, num_blocks: int, block_size: int) -> None:
+    def allocate(self, num_blocks: int, block_size: int, num_states: int = 0) -> None:
         """Reserve the cache. Raises :class:`EngineError` if the memory is not there."""
-        self.cache = PagedCache(self.caches, num_blocks, block_size, self.kv_dtype, self.device)
+        if num_states < 2 and any(isinstance(spec, StateSpec) for spec in self.caches):
+            raise EngineError("the model has recurrent layers and gets no states", "set num_states to 2 or more")
+        self.cache = PagedCache(
+            self.caches, num_blocks, block_size, self.kv_dtype, self.cache_devices, num_states=num_states
+        )
 
     def cache_class(self, limit: int) -> bytes:
         """What keys and values of a sequence that may reach ``limit`` tokens depend on besides its tokens."""
@@ -53,7 +59,7 @@ class ModelRunner:
     def warm_up(self) -> None:
         """Run one token through the model, so that its step is recorded and compiled before the first request.
 
-        It is written to the first block, which belongs to nobody yet.
+        It is written to the first block and states, which belong to nobody yet.
         """
         zero, one = (
             torch.zeros(1, dtype=torch.int64, device=self.device),
@@ -67,6 +73,8 @@ class ModelRunner:
             queries=[1],
             contexts=[1],
             limits=one,
+            states_from=zero,
+            states_to=one,
         )
         batch = Batch(ids=zero, positions=zero.clone(), rows=zero.clone(), meta=meta)
         threads = torch.get_num_threads()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,8 +18,9 @@ from mistralrs.engine.engine import Engine
 from mistralrs.engine.runner import ModelRunner
 from mistralrs.loading.cache_size import cache_blocks
 from mistralrs.loading.model import DTYPES, BuiltModel, build_model
+from mistralrs.loading.placement import report
 from mistralrs.loading.special import eos_ids
-from mistralrs.ops import Program
+from mistralrs.ops import Program, Slot
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -47,20 +49,21 @@ def load(
     runtime: RuntimeConfig,
     paged: PagedAttentionConfig,
     seed: int | None = None,
+    free: Mapping[Slot, int] | None = None,
     progress: Progress = no_progress,
 ) -> LoadedModel:
-    """Build the model and its engine. Raises ModelFormatError for bad weights, EngineError when memory is short."""
+    """Build the model and its engine; ``free`` as in :func:`~mistralrs.loading.model.build_model`.
+
+    Raises ModelFormatError for bad weights, UsageError for a model that does not fit, EngineError when memory is short.
+    """
     started = time.perf_counter()
+    model = build_model(host, inspected, selection=selection, paged=paged, free=free, progress=progress)
     if runtime.threads is not None:
-        torch.set_num_threads(runtime.threads)
-    model = build_model(host, inspected, dtype=selection.dtype, isq=selection.isq, progress=progress)
-    if runtime.threads is not None:
-        model.ops.table.set_threads(runtime.threads)
-    kv_dtype = _kv_dtype(paged.cache_type, model)
-    runner = ModelRunner(Program(model.module), model.caches, model.ops, model.vocab_size, model.device, kv_dtype)
+        _set_threads(runtime.threads, model)
     context = inspected.context_length
+    runner, num_blocks = _make_runner(model, paged, context)
     config = EngineConfig(
-        num_blocks=cache_blocks(paged, model.caches, kv_dtype, context, model.device),
+        num_blocks=num_blocks,
         block_size=paged.block_size,
         context_length=context,
         vocab_size=min(model.vocab_size, tokenizer.get_vocab_size(with_added_tokens=True)),
@@ -83,6 +86,25 @@ def load(
         context_length=context,
         weight_bytes=model.weight_bytes,
     )
+
+
+def _set_threads(count: int, model: BuiltModel) -> None:
+    """Compute with ``count`` threads: torch's pool, and those of backends that have their own."""
+    torch.set_num_threads(count)
+    model.ops.table.set_threads(count)
+
+
+def _make_runner(model: BuiltModel, paged: PagedAttentionConfig, context_length: int) -> tuple[ModelRunner, int]:
+    """The runner, and how many blocks of cache there is room for beside the weights."""
+    kv_dtype, placement = _kv_dtype(paged.cache_type, model), model.placement
+    room = {share.slot: max(0, (share.free or 0) - share.weights) for share in placement.shares(0)}
+    caches = list(zip(model.caches, model.cache_slots, strict=True))
+    num_blocks = cache_blocks(paged, caches, kv_dtype, context_length, room, placement.reserved)
+    report(placement, num_blocks * paged.block_size * kv_dtype.itemsize)
+    devices = [slot.device for slot in model.cache_slots]
+    program = Program(model.module)
+    runner = ModelRunner(program, model.caches, model.ops, model.vocab_size, model.device, kv_dtype, devices)
+    return runner, num_blocks
 
 
 def _kv_dtype(wanted: str, model: BuiltModel) -> torch.dtype:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mistralrs.devices.plan import DevicePlan
 from mistralrs.kvcache.paged import PagedCache
 from mistralrs.ops import AttentionMeta, Backend, Ops, OpTable, StateCache, StepContext
 from mistralrs.plugin import ArchitectureSpec
@@ -40,7 +41,7 @@ class PagedModel:
     is given; ``quant`` says by path how a projection is stored. The cache starts as NaN everywhere, so that whatever
     reads beyond what was written shows, and blocks are handed out backwards, so that their order in the pool differs
     from that in a sequence. ``limit`` says by name how long a sequence may become; by default as long as the model
-    states.
+    states. ``plan`` puts layers into slots of the CPU.
     """
 
     def __init__(
@@ -53,9 +54,11 @@ class PagedModel:
         blocks: int = 64,
         backends: Sequence[Backend] = (),
         quant: Callable[[str], QuantMethod] = dense,
+        plan: DevicePlan | None = None,
     ) -> None:
         self.table = OpTable([*backends] or [reference_backend()])
-        self.builder = WeightBuilder(source, dtype=dtype, quant=quant, prepare=self.table.prepare)
+        builder = WeightBuilder(source, dtype=dtype, quant=quant, prepare=self.table.prepare)
+        self.builder = builder if plan is None else plan.apply(builder)
         self.config = spec.config.load().model_validate(dict(config))
         self.module = spec.build.load()(self.config, self.builder)
         specs = self.builder.caches

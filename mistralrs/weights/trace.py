@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -31,10 +31,20 @@ class Sizes:
         return sum(self.layers) + self.rest
 
 
-def measure(build: Callable[[Any, WeightBuilder], object], config: Any, source: MetaSource) -> Sizes:
-    """Build the shape of a model over the tensors that ``source`` knows of, and add up what it asks for."""
+def measure(
+    build: Callable[[Any, WeightBuilder], object],
+    config: Any,
+    source: MetaSource,
+    nbytes: Callable[[Request], int] | None = None,
+) -> Sizes:
+    """Build the shape of a model over the tensors that ``source`` knows of, and add up what it asks for.
+
+    ``nbytes`` says what becomes of a tensor that is not kept as it is stored: its bytes in memory.
+    """
     wb = WeightBuilder(source, device=torch.device("meta"))
     build(config, wb)
+    if nbytes is not None:
+        wb.log[:] = [replace(request, nbytes=nbytes(request)) for request in wb.log]
     count = 1 + max((request.layer for request in wb.log if request.layer is not None), default=-1)
     layers, cached = [0] * count, [0] * count
     for request in wb.log:

@@ -71,6 +71,9 @@ quantized_file = "a.gguf;b.gguf"
 in_situ_quant = "absmax8"
 [models.device]
 cpu = true
+device_layers = ["0:2", "1:3"]
+topology = "where.yml"
+max_batch_size = 2
 """
     assert words(write(text)) == [
         "--seed=7",
@@ -78,6 +81,7 @@ cpu = true
         "--token-source=env:TOKEN",
         *("run", "text", f"--model-id={tmp_path}/model", "--tokenizer=/abs/tokenizer.json", "--dtype=f32"),
         *("--format=gguf", "--quantized-file=a.gguf;b.gguf", "--isq=absmax8", "--cpu"),
+        *("--device-layers=0:2;1:3", f"--topology={tmp_path}/where.yml", "--max-batch-size=2"),
         *("--max-seqs=2", "--prefix-cache-n=0", "--threads=1", f"--chat-template={tmp_path}/own.jinja"),
         *("--paged-attn=on", "--pa-context-len=512", "--temperature=0.0", "--top-k=5"),
         *("--reasoning-effort=low", "--thinking=true"),

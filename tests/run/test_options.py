@@ -46,6 +46,7 @@ def test_every_option_reaches_its_field() -> None:
     model = parse(
         *("-m", "a/b", "--revision", "main", "-t", "t.json", "-a", "llama", "--dtype", "f32", "--format", "gguf"),
         *("-f", "x.gguf;y.gguf", "--tok-model-id", "c/d", "--hf-cache", "/c", "-c", "c.json", "-j", "j.jinja"),
+        *("--cpu", "-n", "0:2;1:3", "--topology", "t.yml", "--max-seq-len", "512", "--max-batch-size", "2"),
         token_source="env:TOKEN",
     ).model
     assert model == ModelSelection(
@@ -59,12 +60,17 @@ def test_every_option_reaches_its_field() -> None:
         tok_model_id="c/d",
         token_source="env:TOKEN",
         hf_cache=Path("/c"),
+        cpu=True,
+        device_layers=("0:2", "1:3"),
+        topology=Path("t.yml"),
+        max_seq_len=512,
+        max_batch_size=2,
         chat_template=Path("c.json"),
         jinja_explicit=Path("j.jinja"),
     )
     sections = parse(
         *("--max-seqs", "4", "--max-num-batched-tokens", "64"),
-        *("--prefix-cache-n", "0", "--threads", "2", "--cpu"),
+        *("--prefix-cache-n", "0", "--threads", "2"),
         *("--paged-attn", "on", "--pa-context-len", "512", "--pa-block-size", "16", "--pa-cache-type", "f16"),
     )
     assert sections.runtime == RuntimeConfig(max_seqs=4, max_num_batched_tokens=64, prefix_cache_n=0, threads=2)
@@ -84,6 +90,9 @@ def test_every_option_reaches_its_field() -> None:
         (["--pa-memory-fraction", "1.5"], "--pa-memory-fraction: "),
         (["--pa-memory-fraction", "nan"], "--pa-memory-fraction: "),
         (["--pa-memory-mb", "8", "--pa-context-len", "8"], "context_len and memory_mb"),
+        (["-n", "0:x"], "--device-layers: '0:x' is not ORD:NUM; for example 0:16;1:16"),
+        (["-n", ""], "--device-layers: '' is not ORD:NUM"),
+        (["--max-batch-size", "0"], "--max-batch-size: "),
         (["-f", "a.gguf;"], "--quantized-file: an empty file name"),
         (["-f", "a.gguf;b.ggml"], "--quantized-file: the files have different suffixes"),
         (["-f", "a.gguf", "--format", "plain"], "cannot have the format 'plain'"),
@@ -109,7 +118,7 @@ def test_unknown_keys_of_a_section_are_errors() -> None:
 
 def test_every_shared_option_belongs_to_a_section() -> None:
     fields = {*ModelSelection.model_fields, *RuntimeConfig.model_fields, *PagedAttentionConfig.model_fields}
-    named = {name.removeprefix("pa_") for name in SHARED} - {"cpu", "paged_attn"}
+    named = {name.removeprefix("pa_") for name in SHARED} - {"paged_attn"}
     assert named <= fields
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
@@ -11,16 +12,17 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
+from mistralrs.devices.plan import DevicePlan
 from mistralrs.errors import ModelFormatError, PluginError
 from mistralrs.layouts import F32
-from mistralrs.ops import RecordingRefused, record
+from mistralrs.ops import Ops, OpTable, Program, RecordingRefused, Slot, record
 from mistralrs.plugin import ArchitectureSpec
 from mistralrs.plugin.host import PluginHost
 from mistralrs.testing.conformance.base import PluginConformance
 from mistralrs.testing.paged import PagedModel
 from mistralrs.testing.quantized import EightBitSource
 from mistralrs.testing.tiny import random_tensors, tiny_config
-from mistralrs.weights import DictSource, MetaSource, WeightBuilder
+from mistralrs.weights import DictSource, MetaSource, Sizes, WeightBuilder, measure
 
 Make = Callable[..., PagedModel]
 
@@ -148,6 +150,39 @@ class ArchitectureConformance(PluginConformance):
                     make(backends=backends).step({"a": ids})["a"], expected, rtol=0.05, atol=0.05
                 )
 
+    @pytest.mark.parametrize("stay", [1, 2], ids=["abab", "aabb"])
+    def test_two_devices_give_what_one_gives(
+        self, make: Make, spec: ArchitectureSpec, config: dict[str, Any], tensors: dict[str, Tensor], stay: int
+    ) -> None:
+        """Two places on one CPU: the same logits, as many moves as the plan has borders, and the bytes it states."""
+        plan, sizes = two_places(spec, config, tensors, stay)
+        split, whole = make(plan=plan), make()
+        ids = self.prompt(whole, 4, 9)
+        step = split.context({"a": ids})
+        step.ops = counting = _Counting(split.table)
+        with torch.inference_mode():
+            logits = split.module(step)
+        assert torch.equal(logits, whole.step({"a": ids})["a"])
+        assert counting.calls["transfer"] == plan.borders
+        caches = list(zip(split.builder.caches, split.builder.cache_slots, strict=True))
+        for share in plan.shares(sizes, 1):
+            assert share.weights == sum(r.nbytes for r in split.builder.log if r.slot == share.slot)
+            assert share.cache == sum(kept.values_per_token for kept, slot in caches if slot == share.slot)
+
+    def test_two_devices_play_back_compiled(
+        self, make: Make, spec: ArchitectureSpec, config: dict[str, Any], tensors: dict[str, Tensor], host: PluginHost
+    ) -> None:
+        """The second step is what a backend compiled from the first, or its recording."""
+        plan, _ = two_places(spec, config, tensors, 1)
+        for kernels in host.specs("kernels"):
+            if "cpu" not in kernels.devices:
+                continue
+            with contextlib.suppress(PluginError):  # a backend that does not load fails its own exam
+                backends = [host.make(kernels, kernels.backend), *make().table.backends]
+                split, whole = make(plan=plan, backends=backends), make(backends=backends)
+                played = [_second_step(model, self.prompt(model, 6, 9)) for model in (split, whole)]
+                assert torch.equal(*played), kernels.name
+
     @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=["bf16", "f16"])
     def test_half_precision_is_finite_and_near(self, make: Make, dtype: torch.dtype) -> None:
         reference = make()
@@ -196,6 +231,37 @@ class ArchitectureConformance(PluginConformance):
         with torch.inference_mode():
             expected = reference(torch.tensor([ids])).logits[0]
         self.close(ours.step({"a": ids})["a"], expected)
+
+
+class _Counting(Ops):
+    """Counts what runs."""
+
+    def __init__(self, table: OpTable) -> None:
+        super().__init__(table)
+        self.calls: Counter[str] = Counter()
+
+    def run(self, op: str, layout: str, *args: Any) -> Any:
+        self.calls[op] += 1
+        return super().run(op, layout, *args)
+
+
+def two_places(
+    spec: ArchitectureSpec, config: Mapping[str, Any], tensors: Mapping[str, Tensor], stay: int
+) -> tuple[DevicePlan, Sizes]:
+    """A plan that changes places every ``stay`` layers, and the sizes of what it places."""
+    validated = spec.config.load().model_validate(dict(config))
+    sizes = measure(spec.build.load(), validated, MetaSource(dict.fromkeys(tensors, F32)))
+    places = [Slot(f"cpu-{name}", torch.device("cpu")) for name in "ab"]
+    layers = tuple(places[(layer // stay) % 2] for layer in range(len(sizes.layers)))
+    return DevicePlan(places[0], layers), sizes
+
+
+@torch.inference_mode()
+def _second_step(model: PagedModel, ids: list[int]) -> Tensor:
+    """Logits of the last of ``ids``, fed in two steps through a program."""
+    program = Program(model.module)
+    program(model.context({"a": ids[:-1]}))
+    return program(model.context({"a": ids[-1:]}))
 
 
 _LENGTHS = {"a": 17, "b": 9, "c": 11}

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+from mistralrs.config.also import write_also
 from mistralrs.config.from_config import NEGATIONS, USELESS, Configuration, ModelTable, ServerTable
 from mistralrs.errors import UsageError
 
 
 def command_line(config: Configuration) -> list[str]:
     """The words after ``mistralrs``. Raises UsageError for what the command does not take."""
-    if len(config.models) != 1:
-        raise UsageError(f"{config.command} takes one model; the file has {len(config.models)}")
+    if config.command == "run" and len(config.models) != 1:
+        raise UsageError(f"run takes one model; the file has {len(config.models)}")
     given = config.model_fields_set
     if useless := [key for key in USELESS[config.command] if key in given]:
         raise UsageError(f"{useless[0]} says nothing to {config.command}", "remove it from the file")
-    model = config.models[0]
+    # The first model is the one of requests that name none.
+    model, *others = sorted(config.models, key=lambda each: each.model_id != (config.default_model_id or each.model_id))
     before = _options(config.global_.model_dump(exclude_defaults=True))
     after = {
         **_model(model),
@@ -27,15 +29,27 @@ def command_line(config: Configuration) -> list[str]:
         "thinking": None if config.thinking is None else str(config.thinking).lower(),
     }
     if config.command == "serve":
+        after |= {"alias": model.aliases, "also": tuple(_also(each, config) for each in others)}
         after |= _server(config.server)
     return [*before, config.command, model.kind, *_options(after)]
+
+
+def _also(model: ModelTable, config: Configuration) -> str:
+    """A model beside the first one, as ``--also`` has it."""
+    values = _model(model)
+    values.pop("cpu", None)  # the same for all of them
+    for name in ("chat_template", "jinja_explicit"):
+        values[name] = getattr(model, name) or getattr(config.runtime, name)
+    return write_also(values.pop("model_id"), values, model.aliases)
 
 
 def _model(model: ModelTable) -> dict[str, Any]:
     single = ("model_id", "revision", "tokenizer", "arch", "dtype")
     values = {name: getattr(model, name) for name in single}
     for table in (model.format, model.quantization, model.device):
-        values |= table.model_dump()
+        values |= table.model_dump(exclude_defaults=True)
+    if layers := values.get("device_layers"):
+        values["device_layers"] = ";".join(layers)
     return {name: value for name, value in values.items() if value is not None and (name, value) != ("dtype", "auto")}
 
 

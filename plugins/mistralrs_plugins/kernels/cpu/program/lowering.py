@@ -57,6 +57,7 @@ class Lowering:
         self.ready: dict[int, int] = {}  # by buffer: the stage after which it is written
         self.quantized: dict[tuple[int, bool], Place] = {}
         self.fused: set[int] = set()
+        self.inputs = dict(enumerate(INPUTS))  # by slot: which of the step's inputs it is
         self.rows_of: dict[int, Number] = {}
         self.vocab = 0
         self.attention = attention.Needs()
@@ -315,10 +316,28 @@ class Lowering:
         arguments: list[Argument] = [*_sliced(self.vocab), Current(Number.LOGITS), 4 * self.vocab, float(call.args[1])]
         self.stages.append(Stage([Call("elementwise:softcap", arguments, per={Number.ROWS: _slices(self.vocab)})]))
 
+    def _transfer(self, _index: int, call: Operation) -> None:
+        """Between places on this one device: nothing moves."""
+        x, to = call.args
+        self._is_here(to)
+        (slot,) = call.results
+        self.places[slot], self.rows_of[slot] = self.place(x), self.rows(x)
+
+    def _transfer_step(self, _index: int, call: Operation) -> None:
+        positions, meta, to = call.args
+        self._is_here(to)
+        self._is_input(positions, "positions")
+        self._is_input(meta, "meta")
+        self.inputs.update(zip(call.results, ("positions", "meta"), strict=True))
+
     # Constants and inputs
 
+    def _is_here(self, to: Any) -> None:
+        if to.device.type != "cpu":
+            raise NotCompiled("a step on several devices")
+
     def _is_input(self, arg: Any, name: str) -> None:
-        if arg != Slot(INPUTS.index(name)):
+        if not isinstance(arg, Slot) or self.inputs.get(arg.index) != name:
             raise NotCompiled(f"{name} of another step")
 
     def _table(self, weight: Weight) -> Table:
