@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from queue import SimpleQueue
 
-from mistralrs.engine.request import EngineOutput, Finished, FinishReason, Usage
+from mistralrs.engine.request import EngineOutput, Finished, FinishReason, Tokens, Usage
 from mistralrs.errors import EngineError
 
 __all__ = ["Answer", "FinishReason", "Usage"]
@@ -38,7 +38,7 @@ class Answer:
             output = self._outputs.get()
             if isinstance(output, Finished):
                 self._finish(output)
-            elif output.text:
+            elif isinstance(output, Tokens) and output.text:
                 if self.first_token_seconds is None:
                     self.first_token_seconds = time.perf_counter() - self._asked_at
                 self.text += output.text

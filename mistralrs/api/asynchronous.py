@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from mistralrs.api.engine import EngineLoop, ServedModel
+from mistralrs.api.generation import AnswerOutput, Generation, raise_error
 from mistralrs.api.requests import ChatRequest, SamplingOptions
 from mistralrs.api.sampling import model_defaults, resolve
 from mistralrs.checkpoint import Progress, no_progress
 from mistralrs.engine.output import TokenDecoder
 from mistralrs.engine.request import (
-    Abort,
     EngineOutput,
     Finished,
     FinishReason,
@@ -31,11 +30,13 @@ from mistralrs.plugin import RequestRecord
 
 if TYPE_CHECKING:
     from mistralrs.config.model import ModelSelection
+    from mistralrs.config.paged import PagedAttentionConfig
+    from mistralrs.loading.estimate import MemoryEstimate
     from mistralrs.plugin.host import PluginHost
 
 __all__ = [
+    "AnswerOutput",
     "AsyncEngine",
-    "EngineOutput",
     "FinishReason",
     "Finished",
     "Generation",
@@ -44,31 +45,41 @@ __all__ = [
     "TokenLogprob",
     "Tokens",
     "Usage",
+    "raise_error",
 ]
 
 ResultT = TypeVar("ResultT")
 
 TEXT_THREADS = 4
-MAX_BATCH = 256
-"""Outputs handed on at a time: a reader that fell behind must not keep the loop busy."""
 MAX_TEXT_TO_TOKENS = 4
 """A normalizer may shrink a text; nothing known shrinks it by more than this."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextSide:
-    """A model without its weights: what a process needs that only reads and writes text. ``eos_ids`` end answers."""
+    """A model without its weights: what a process needs that only reads and writes text. ``eos_ids`` end answers.
+
+    ``memory`` is what its engine will take; None where nobody has looked.
+    """
 
     model: ServedModel
     eos_ids: frozenset[int]
+    memory: MemoryEstimate | None = None
 
     @classmethod
-    def open(cls, host: PluginHost, selection: ModelSelection, progress: Progress = no_progress) -> TextSide:
-        """Locate and inspect a model, without importing torch.
+    def open(
+        cls,
+        host: PluginHost,
+        selection: ModelSelection,
+        progress: Progress = no_progress,
+        paged: PagedAttentionConfig | None = None,
+    ) -> TextSide:
+        """Locate and inspect a model, without importing torch. ``paged`` is what its engine will be sized by.
 
         Raises a :class:`~mistralrs.errors.MistralrsError` that says what is wrong with the reference or file.
         """
         from mistralrs.api.prepare import read_text_side
+        from mistralrs.loading.estimate import estimate
         from mistralrs.loading.inspect import inspect
         from mistralrs.loading.locate import locate
         from mistralrs.loading.presets import with_presets
@@ -86,68 +97,8 @@ class TextSide:
             vocab_size=min(tokens, getattr(inspected.config, "vocab_size", tokens)),
             generation=inspected.generation,
         )
-        return cls(model=model, eos_ids=eos_ids(inspected, tokenizer))
-
-
-class Generation:
-    """Answers that are made together: ``count`` of them, told apart by their index.
-
-    ``prompts`` are the token ids of each prompt; the answers 0 to n-1 belong to the first, and so on.
-    """
-
-    def __init__(self, prompts: Sequence[tuple[int, ...]], count: int) -> None:
-        self.prompts = prompts
-        self.count = count
-        self._ids: list[int] = []
-        self._submit: Callable[[Abort], None] = lambda message: None
-        self._new: deque[tuple[int, EngineOutput]] = deque()
-        self._open = count
-        self._wake = asyncio.Event()
-
-    def start(self, ids: Sequence[int], submit: Callable[[Abort], None]) -> None:
-        """Say how the answers can be stopped."""
-        self._ids = list(ids)
-        self._submit = submit
-
-    def take(self, index: int, output: EngineOutput) -> None:
-        """Take in output of one answer; on the loop's thread."""
-        self._new.append((index, output))
-        self._wake.set()
-
-    async def first(self, timeout: float) -> None:
-        """Wait until there is any output, at most ``timeout`` seconds. Raises the error of an answer that has none."""
-        if not self._new:
-            try:
-                await asyncio.wait_for(self._wake.wait(), timeout)
-            except TimeoutError:
-                return
-        for _, output in self._new:
-            if isinstance(output, Tokens):
-                return
-            raise_error(output)
-
-    async def batches(self, pause: float | None = None) -> AsyncIterator[list[tuple[int, EngineOutput]]]:
-        """What came since the last batch, until each answer had its Finished.
-
-        With ``pause``, a batch is empty when nothing has come for so many seconds.
-        """
-        while self._open:
-            if not self._new:
-                self._wake.clear()
-                try:
-                    await asyncio.wait_for(self._wake.wait(), pause)
-                except TimeoutError:
-                    yield []
-                    continue
-            batch = [self._new.popleft() for _ in range(min(len(self._new), MAX_BATCH))]
-            self._open -= sum(isinstance(output, Finished) for _, output in batch)
-            yield batch
-
-    def cancel(self) -> None:
-        """Stop what still runs; each answer ends with its Finished."""
-        for request_id in self._ids:
-            self._submit(Abort(request_id))
-        self._ids = []
+        memory = None if paged is None else estimate(inspected, paged)
+        return cls(model=model, eos_ids=eos_ids(inspected, tokenizer), memory=memory)
 
 
 class AsyncEngine:
@@ -209,6 +160,16 @@ class AsyncEngine:
         text = await self.render(request)
         return await self.encode(text, add_special_tokens=False, truncate=request.truncate)
 
+    async def text_prompt(self, prompt: str | tuple[int, ...], *, truncate: bool = False) -> tuple[int, ...]:
+        """The token ids of a text to go on with; ids stay what they are."""
+        if isinstance(prompt, tuple):
+            return prompt
+        return await self.encode(prompt, add_special_tokens=True, truncate=truncate)
+
+    async def prompt_text(self, prompt: str | tuple[int, ...]) -> str:
+        """The text of a prompt that may be token ids."""
+        return prompt if isinstance(prompt, str) else await self.decode(prompt)
+
     async def decode(self, tokens: Sequence[int]) -> str:
         """The text of token ids, special tokens included."""
         return await self.on_thread(lambda: self.model.tokenizer.decode(list(tokens), skip_special_tokens=False))
@@ -228,11 +189,13 @@ class AsyncEngine:
         *,
         n: int = 1,
         truncate: bool = False,
-        observe: Callable[[EngineOutput], None] = lambda output: None,
+        cache_salt: str = "",
+        observe: Callable[[AnswerOutput], None] = lambda output: None,
     ) -> Generation:
         """Start ``n`` answers to each prompt. ``observe`` sees all output as it comes.
 
-        Answers to one prompt differ: each has the seed of the one before it plus one.
+        Answers to one prompt differ: each has the seed of the one before it plus one. Prompts share what was computed
+        of earlier ones only with those of the same ``cache_salt``.
         """
         generation = Generation(prompts, n * len(prompts))
         ids = list(itertools.islice(self._ids, generation.count))
@@ -240,14 +203,18 @@ class AsyncEngine:
         for index, request_id in enumerate(ids):
             copy = index % n
             chosen = sampling if sampling.seed is None else replace(sampling, seed=(sampling.seed + copy) % 2**64)
-            message = Generate(id=request_id, prompt=prompts[index // n], sampling=chosen, truncate=truncate)
+            message = Generate(
+                id=request_id, prompt=prompts[index // n], sampling=chosen, truncate=truncate, cache_salt=cache_salt
+            )
             self._loop.submit(message, self._receiver(generation, index, observe))
         return generation
 
     def _receiver(
-        self, generation: Generation, index: int, observe: Callable[[EngineOutput], None]
+        self, generation: Generation, index: int, observe: Callable[[AnswerOutput], None]
     ) -> Callable[[EngineOutput], None]:
         def receive(output: EngineOutput) -> None:
+            if not isinstance(output, AnswerOutput):
+                return
             generation.take(index, output)
             observe(output)
             if isinstance(output, Finished):
@@ -262,9 +229,3 @@ class AsyncEngine:
         """Wait for the observers, then end the threads. The engine's process is closed by its owner."""
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._observer.shutdown(wait=True)
-
-
-def raise_error(output: EngineOutput) -> None:
-    """Raise what an answer ended with, if it ended with an error."""
-    if isinstance(output, Finished) and output.error is not None:
-        raise output.error

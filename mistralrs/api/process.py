@@ -86,6 +86,12 @@ class EngineProcess:
         return self._state
 
     @property
+    def pid(self) -> int | None:
+        """The child's process id; None while there is none."""
+        child = self._child
+        return None if child is None else child.pid
+
+    @property
     def stats(self) -> EngineStats | None:
         """The engine's counters of a quarter of a second ago at most; None while there is no engine."""
         return self._stats
@@ -255,6 +261,11 @@ class _Child:
                 self._connection.send(message)
             except OSError:
                 return  # the process is gone, which the receiving side sees too
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
 
     def receive(self) -> FromEngine | None:
         """The next message, or None when the process is gone."""

@@ -227,9 +227,11 @@ def model_options(command: Callable[..., None]) -> Callable[..., None]:
     return _with_options(command, SHARED.values(), dump=True)
 
 
-def some_options(*, without: Collection[str]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """As :func:`model_options`, less those by which the command would not go, and less ``--dump-config``."""
-    kept = [each for name, each in SHARED.items() if name not in without]
+def some_options(
+    *, only: Collection[str] = SHARED, without: Collection[str] = ()
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """As :func:`model_options`, but just those by which the command goes, and no ``--dump-config``."""
+    kept = [each for name, each in SHARED.items() if name in only and name not in without]
     return functools.partial(_with_options, shared=kept, dump=False)
 
 

@@ -21,6 +21,8 @@ class ServerConfig(Section):
     take after the first signal to end, ``request_timeout`` how long one request may take, ``stall_timeout`` how long
     a step may take before the server says that it is not ready. ``header_timeout`` and ``body_timeout`` bound how
     long a client may take to send, ``send_timeout`` how long it may take to read a piece of its answer.
+    ``idle_unload`` is after how long without a request a model is unloaded, ``memory_budget_mb`` (MiB) what all
+    models together may take; None is never, and what the machine has.
     """
 
     host: str = "127.0.0.1"
@@ -38,6 +40,8 @@ class ServerConfig(Section):
     request_timeout: float | None = Field(default=None, gt=0)
     drain_timeout: float = Field(default=30, ge=0)
     stall_timeout: float = Field(default=120, gt=0)
+    idle_unload: float | None = Field(default=None, gt=0)
+    memory_budget_mb: int | None = Field(default=None, ge=1)
     access_log: bool = True
     access_log_format: Literal["text", "json"] = "text"
     access_log_health: bool = False

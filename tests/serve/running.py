@@ -78,8 +78,9 @@ class RunningServer:
         deadline = time.monotonic() + seconds
         while not (found := re.search(pattern, self.log)):
             if time.monotonic() > deadline or self.process.poll() is not None:
-                self.process.kill()
-                raise AssertionError(f"no {pattern!r} in: {self.log}")
+                log = self.log
+                self.__exit__()
+                raise AssertionError(f"no {pattern!r} in: {log}")
             time.sleep(0.01)
         return found.group(found.re.groups and 1)
 

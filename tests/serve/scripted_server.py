@@ -8,13 +8,33 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from typing import Any
 
 from mistralrs.cli.console import print_error
 from mistralrs.config.section import build
 from mistralrs.config.server import ServerConfig
 from mistralrs.errors import MistralrsError
+from mistralrs_plugins.frontends.serve.models.model import ModelPlan
 from mistralrs_plugins.frontends.serve.server import Plan, bind, load_keys, serve
 from tests.serve.scripted_text import recipe, text_side
+
+
+def models(settings: dict[str, Any]) -> tuple[ModelPlan, ...]:
+    """The scripted model, and others like it for each entry of ``more``: id to settings."""
+    light, more = settings.pop("light"), settings.pop("more", {})
+    first = _model("scripted", settings, light=light, names=("alias",))
+    others = [_model(name, changes, light=light) for name, changes in more.items()]
+    return (first, *others)
+
+
+def _model(name: str, settings: dict[str, Any], *, light: bool, names: tuple[str, ...] = ()) -> ModelPlan:
+    memory = settings.pop("memory_mb", None)
+    return ModelPlan(
+        recipe=recipe(settings, light=light),
+        text=text_side(name, None if memory is None else memory << 20),
+        max_seqs=settings.get("max_seqs", 32),
+        names=names,
+    )
 
 
 def main() -> int:
@@ -24,12 +44,9 @@ def main() -> int:
         config = build(ServerConfig, options)
         plan = Plan(
             config=config,
-            recipe=recipe(settings, light=settings.pop("light")),
-            text=text_side(),
+            models=models(settings),
             keys=load_keys(config),
             listener=bind(config),
-            max_seqs=settings.get("max_seqs", 32),
-            names=("alias",),
         )
         serve(plan)
     except MistralrsError as error:

@@ -8,6 +8,7 @@ from mistralrs.api.asynchronous import TextSide
 from mistralrs.api.engine import ServedModel
 from mistralrs.api.recipe import EngineRecipe
 from mistralrs.loading.chat import ChatTemplate
+from mistralrs.loading.estimate import MemoryEstimate
 from mistralrs.plugin import Ref
 from tests.engine import small_tokenizers
 
@@ -28,16 +29,17 @@ MARK_IDS = {mark: TOKENIZER.encode(mark).ids[0] for mark in MARKS}
 SPEECH_IDS = TOKENIZER.encode(SPEECH).ids
 
 
-def text_side() -> TextSide:
-    """What the server reads and writes with."""
+def text_side(name: str = "scripted", memory: int | None = None) -> TextSide:
+    """What the server reads and writes with; ``memory`` is the bytes that its engine is said to take."""
     model = ServedModel(
-        id="scripted",
+        id=name,
         tokenizer=TOKENIZER,
         template=ChatTemplate({"default": TEMPLATE}),
         context_length=CONTEXT,
         vocab_size=VOCAB,
     )
-    return TextSide(model=model, eos_ids=frozenset({END}))
+    estimate = None if memory is None else MemoryEstimate(weights=memory, process=0)
+    return TextSide(model=model, eos_ids=frozenset({END}), memory=estimate)
 
 
 def recipe(settings: dict[str, Any], *, light: bool) -> EngineRecipe:

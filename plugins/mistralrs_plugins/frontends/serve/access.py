@@ -79,7 +79,7 @@ class Access:
     def _note(self, exchange: Exchange, seconds: float) -> None:
         status = exchange.status or CLIENT_GONE
         method = exchange.scope["method"] if exchange.scope["method"] in METHODS else "other"
-        labels = (method, exchange.path, self._metrics.model, str(status))
+        labels = (method, exchange.path, exchange.scope.get("model", ""), str(status))
         self._metrics.requests.labels(*labels).inc()
         self._metrics.duration.labels(*labels).observe(seconds)
         length = next((value for name, value in exchange.scope["headers"] if name == b"content-length"), b"")

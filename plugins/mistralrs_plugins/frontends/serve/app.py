@@ -14,15 +14,14 @@ import mistralrs
 from mistralrs.errors import MistralrsError
 from mistralrs_plugins.frontends.serve import openapi
 from mistralrs_plugins.frontends.serve.access import Access
-from mistralrs_plugins.frontends.serve.anthropic import messages
 from mistralrs_plugins.frontends.serve.errors import CLIENT_GONE, HttpError, as_http_error
 from mistralrs_plugins.frontends.serve.guard import Guard, KeyRing
-from mistralrs_plugins.frontends.serve.openai import chat, completions
-from mistralrs_plugins.frontends.serve.routes import absent, health, metrics, models, text
+from mistralrs_plugins.frontends.serve.routers import absent, chat, completions, health, messages, metrics, models, text
 from mistralrs_plugins.frontends.serve.service import Service
 from mistralrs_plugins.frontends.serve.stream import ErrorResponse
 
-ROUTERS = (health.router, models.router, chat.router, completions.router, messages.router, text.router, absent.router)
+ROUTERS = (health, models, chat, completions, messages, text, absent)
+"""The modules of all routes but those that a setting switches off."""
 
 
 def make_app(service: Service) -> FastAPI:
@@ -36,8 +35,8 @@ def make_app(service: Service) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.service = service
-    for router in (*ROUTERS, *([metrics.router] if service.config.metrics else [])):
-        app.include_router(router)
+    for module in (*ROUTERS, *([metrics] if service.config.metrics else [])):
+        app.include_router(module.router)
     for kind in (HttpError, MistralrsError, Exception):
         app.add_exception_handler(kind, _refused)
     app.add_exception_handler(HTTPException, _unrouted)

@@ -13,10 +13,13 @@ from mistralrs.cli.options import Sections, model_options
 from mistralrs.errors import UsageError
 
 if TYPE_CHECKING:
+    from mistralrs.checkpoint import Progress
     from mistralrs.cli.context import CliContext
+    from mistralrs.config.also import FurtherModel
     from mistralrs.config.server import ServerConfig
+    from mistralrs_plugins.frontends.serve.models.model import ModelPlan
 
-SERVER, LIMITS, LOGS = "Server", "Server limits", "Server logs"
+MODELS, SERVER, LIMITS, LOGS = "Several models", "Server", "Server limits", "Server logs"
 SELECTORS = ("auto", "text")
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -31,6 +34,31 @@ def serve(
     selector: Annotated[
         str, typer.Argument(metavar="[auto|text]", show_default=False, help="Kind of model: auto or text.")
     ] = "auto",
+    alias: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", rich_help_panel=MODELS, help="A further name of the model (repeatable)."),
+    ] = None,
+    also: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="MODEL[,KEY=VALUE...]",
+            rich_help_panel=MODELS,
+            help="A further model, loaded when a request names it (repeatable). Keys are alias and the options that "
+            "choose a model.",
+        ),
+    ] = None,
+    idle_unload: Annotated[
+        float | None,
+        typer.Option(metavar="S", rich_help_panel=MODELS, help="Unload a model after S seconds without requests."),
+    ] = None,
+    memory_budget_mb: Annotated[
+        int | None,
+        typer.Option(
+            metavar="MIB",
+            rich_help_panel=MODELS,
+            help="What all loaded models may take together; what was not used for longest is unloaded.",
+        ),
+    ] = None,
     host: Annotated[str, typer.Option(rich_help_panel=SERVER, help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("-p", "--port", rich_help_panel=SERVER, help="0 takes a free one.")] = 1234,
     api_key: Annotated[
@@ -95,7 +123,7 @@ def serve(
     """Serve a model over HTTP, to clients of OpenAI and Anthropic."""
     if selector not in SELECTORS:
         raise UsageError(f"models of the kind {selector!r} are not supported", "this version serves: auto, text")
-    _serve(ctx.obj, sections, _config(ctx.params))
+    _serve(ctx.obj, sections, _config(ctx.params), tuple(alias or ()), tuple(also or ()))
 
 
 def _config(params: Mapping[str, Any]) -> ServerConfig:
@@ -109,25 +137,39 @@ def _config(params: Mapping[str, Any]) -> ServerConfig:
     return build(ServerConfig, values, {name: f"--{name.replace('_', '-')}" for name in values})
 
 
-def _serve(context: CliContext, sections: Sections, config: ServerConfig) -> None:
-    from mistralrs.api.asynchronous import TextSide
+def _serve(
+    context: CliContext, sections: Sections, config: ServerConfig, aliases: tuple[str, ...], also: tuple[str, ...]
+) -> None:
     from mistralrs.api.log import RequestLog
-    from mistralrs.api.recipe import model_recipe
+    from mistralrs.config.also import FurtherModel, parse_also
     from mistralrs_plugins.frontends.serve.server import Plan, bind, load_keys, serve
 
-    host = context.host
+    wanted = [FurtherModel(sections.model, aliases), *(parse_also(text, sections.model) for text in also)]
     keys = load_keys(config)
     listener = bind(config)
     with ProgressBar() as progress:
-        text = TextSide.open(host, sections.model, progress)
+        models = tuple(_model(context, sections, each, progress) for each in wanted)
     plan = Plan(
         config=config,
-        recipe=model_recipe(host, *sections, seed=context.seed),
-        text=text,
+        models=models,
         keys=keys,
         listener=listener,
-        max_seqs=sections.runtime.max_seqs,
         log=RequestLog(context.log) if context.log else None,
-        notify=host.notify,
+        notify=context.host.notify,
     )
     serve(plan)
+
+
+def _model(context: CliContext, sections: Sections, wanted: FurtherModel, progress: Progress) -> ModelPlan:
+    """The plan of one model, whose files are found and good."""
+    from mistralrs.api.asynchronous import TextSide
+    from mistralrs.api.recipe import model_recipe
+    from mistralrs_plugins.frontends.serve.models.model import ModelPlan
+
+    _, runtime, paged = sections
+    return ModelPlan(
+        recipe=model_recipe(context.host, wanted.selection, runtime, paged, seed=context.seed),
+        text=TextSide.open(context.host, wanted.selection, progress, paged),
+        max_seqs=runtime.max_seqs,
+        names=wanted.aliases,
+    )

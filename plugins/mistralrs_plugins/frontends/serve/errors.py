@@ -77,11 +77,6 @@ def as_http_error(error: BaseException) -> HttpError:
     return HttpError(500, "internal error; the server's log says more", "internal_error")
 
 
-def not_supported(param: str, feature: str) -> RequestError:
-    """A feature that this server does not have; requests that need it are refused, not answered wrongly."""
-    return RequestError(f"{param}: {feature} is not supported", param=param, code="not_supported")
-
-
-def bad_field(param: str, problem: str) -> RequestError:
-    """One field that is wrong. Validators may raise it: it goes through pydantic unchanged, and names the field."""
-    return RequestError(f"{param}: {problem}", param=param)
+def client_gone() -> HttpError:
+    """What a client would be told that is not there any more."""
+    return HttpError(CLIENT_GONE, "the client has gone", "client_gone")

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from mistralrs.api.asynchronous import EngineOutput, Finished, Tokens
+from mistralrs.api.asynchronous import AnswerOutput, Finished, Tokens
+from mistralrs_plugins.frontends.serve.models.model import Model
 
 HTTP_LABELS = ("method", "path", "model", "status")
+MODEL_LABELS = ("model",)
 TTFT_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 ITL_BUCKETS = (0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1.0, 2.5)
 DURATION_BUCKETS = (0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
@@ -36,93 +38,102 @@ COUNTERS: Mapping[str, tuple[str, Read]] = {
 
 
 class _EngineCollector(Collector):
-    """Reads the engine's counters when somebody asks for the metrics."""
+    """Reads the engines' counters when somebody asks for the metrics."""
 
-    def __init__(self, model: str, stats: Callable[[], Any]) -> None:
-        self._model = model
-        self._stats = stats
+    def __init__(self, models: Sequence[Model]) -> None:
+        self._models = models
 
     def collect(self) -> Iterator[Metric]:
-        stats = self._stats()
-        if stats is None:
-            return
-        for name, (text, value) in GAUGES.items():
-            gauge = GaugeMetricFamily(name, text, labels=["model"])
-            gauge.add_metric([self._model], value(stats))
-            yield gauge
-        for name, (text, value) in COUNTERS.items():
-            counter = CounterMetricFamily(name, text, labels=["model"])
-            counter.add_metric([self._model], value(stats))
-            yield counter
+        found = [(model.id, stats) for model in self._models if (stats := model.process.stats) is not None]
+        for family, metrics in ((GaugeMetricFamily, GAUGES), (CounterMetricFamily, COUNTERS)):
+            for name, (text, value) in metrics.items():
+                metric = family(name, text, labels=["model"])
+                for model, stats in found:
+                    metric.add_metric([model], value(stats))
+                yield metric
 
 
 class Metrics:
-    """The metrics of one server. ``stats`` gives the engine's counters or None, ``pending`` the accepted answers."""
+    """The metrics of one server."""
 
-    def __init__(self, model: str, stats: Callable[[], Any], *, max_seqs: int, pending: Callable[[], int]) -> None:
+    def __init__(self) -> None:
         # They double the number of series, and nobody asks for them.
         disable_created_metrics()  # type: ignore[no-untyped-call]
-        self.registry = registry = CollectorRegistry()
-        self.model = model
-        registry.register(_EngineCollector(model, stats))
-        self.requests = Counter("http_requests", "HTTP requests.", HTTP_LABELS, registry=registry)
-        self.duration = Histogram(
+        self.registry = CollectorRegistry()
+        self._models: list[Model] = []
+        self.registry.register(_EngineCollector(self._models))
+        self.requests = self._counter("http_requests", "HTTP requests.", *HTTP_LABELS)
+        self.duration = self._histogram(
             "http_request_duration_seconds",
             "From the request's head to the response's end.",
-            HTTP_LABELS,
-            buckets=DURATION_BUCKETS,
-            registry=registry,
+            DURATION_BUCKETS,
+            *HTTP_LABELS,
         )
-        self.in_flight = Gauge("http_requests_in_flight", "HTTP requests being answered.", registry=registry)
-        self.body_bytes = Histogram(
-            "http_request_body_bytes",
-            "Sizes of request bodies.",
-            ("method", "path"),
-            buckets=BODY_BUCKETS,
-            registry=registry,
+        self.in_flight = Gauge("http_requests_in_flight", "HTTP requests being answered.", registry=self.registry)
+        self.body_bytes = self._histogram(
+            "http_request_body_bytes", "Sizes of request bodies.", BODY_BUCKETS, "method", "path"
         )
-        labels = ("model",)
-        self.first_token = Histogram(
-            "mistralrs_time_to_first_token_seconds",
-            "From acceptance to the first token.",
-            labels,
-            buckets=TTFT_BUCKETS,
-            registry=registry,
-        ).labels(model)
-        self.between_tokens = Histogram(
-            "mistralrs_inter_token_latency_seconds",
-            "Between two tokens of an answer.",
-            labels,
-            buckets=ITL_BUCKETS,
-            registry=registry,
-        ).labels(model)
-        tokens = Counter(
-            "mistralrs_tokens_processed", "Tokens of prompts and answers.", (*labels, "kind"), registry=registry
+        self.first_token = self._histogram(
+            "mistralrs_time_to_first_token_seconds", "From acceptance to the first token.", TTFT_BUCKETS
         )
-        self.prompt_tokens, self.completion_tokens = tokens.labels(model, "prompt"), tokens.labels(model, "completion")
-        self.completed = Counter(
-            "mistralrs_sequences_completed", "Answers that ended, by reason.", (*labels, "reason"), registry=registry
+        self.between_tokens = self._histogram(
+            "mistralrs_inter_token_latency_seconds", "Between two tokens of an answer.", ITL_BUCKETS
         )
-        self.rejected = Counter(
-            "mistralrs_sequences_rejected", "Answers refused for lack of places.", labels, registry=registry
-        ).labels(model)
-        self.lookups, self.hits = (
-            Counter(f"mistralrs_prefix_cache_{name}", text, labels, registry=registry).labels(model)
-            for name, text in (("lookups", "Prompts looked up in the prefix cache."), ("hits", "Those found there."))
+        self.tokens = self._counter(
+            "mistralrs_tokens_processed", "Tokens of prompts and answers.", *MODEL_LABELS, "kind"
         )
-        capacity = Gauge("mistralrs_sequences_capacity", "Answers made at a time.", labels, registry=registry)
-        capacity.labels(model).set(max_seqs)
-        waiting = Gauge(
-            "mistralrs_requests_pending_admission", "Answers accepted and not ended.", labels, registry=registry
+        self.completed = self._counter(
+            "mistralrs_sequences_completed", "Answers that ended, by reason.", *MODEL_LABELS, "reason"
         )
-        waiting.labels(model).set_function(pending)
+        self.rejected = self._counter("mistralrs_sequences_rejected", "Answers refused for lack of places.")
+        self.lookups = self._counter("mistralrs_prefix_cache_lookups", "Prompts looked up in the prefix cache.")
+        self.hits = self._counter("mistralrs_prefix_cache_hits", "Prompts found in the prefix cache.")
+        self.capacity = self._gauge("mistralrs_sequences_capacity", "Answers made at a time.")
+        self.pending = self._gauge("mistralrs_requests_pending_admission", "Answers accepted and not ended.")
+        self.memory = self._gauge("mistralrs_model_memory_bytes", "Memory of the engine's process.")
 
-    def watch(self) -> Callable[[EngineOutput], None]:
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(name, text, labels or MODEL_LABELS, registry=self.registry)
+
+    def _gauge(self, name: str, text: str) -> Gauge:
+        return Gauge(name, text, MODEL_LABELS, registry=self.registry)
+
+    def _histogram(self, name: str, text: str, buckets: Sequence[float], *labels: str) -> Histogram:
+        return Histogram(name, text, labels or MODEL_LABELS, buckets=buckets, registry=self.registry)
+
+    def of_model(self, model: Model) -> ModelMetrics:
+        """The same metrics for one model."""
+        self._models.append(model)
+        return ModelMetrics(self, model)
+
+    def text(self) -> bytes:
+        """All metrics in the text format of Prometheus."""
+        return generate_latest(self.registry)
+
+
+class ModelMetrics:
+    """The metrics of one model."""
+
+    def __init__(self, metrics: Metrics, model: Model) -> None:
+        self.model = model.id
+        self.first_token = metrics.first_token.labels(self.model)
+        self.between_tokens = metrics.between_tokens.labels(self.model)
+        self.prompt_tokens, self.completion_tokens = (
+            metrics.tokens.labels(self.model, kind) for kind in ("prompt", "completion")
+        )
+        self.completed = metrics.completed
+        self.rejected = metrics.rejected.labels(self.model)
+        self.lookups, self.hits = metrics.lookups.labels(self.model), metrics.hits.labels(self.model)
+        metrics.capacity.labels(self.model).set(model.plan.max_seqs)
+        metrics.pending.labels(self.model).set_function(model.pending)
+        metrics.memory.labels(self.model).set_function(lambda: model.resident_bytes)
+
+    def watch(self) -> Callable[[AnswerOutput], None]:
         """An observer for the answers of one request."""
         last: dict[int, float] = {}
         accepted = time.perf_counter()
 
-        def observe(output: EngineOutput) -> None:
+        def observe(output: AnswerOutput) -> None:
             now = time.perf_counter()
             if isinstance(output, Tokens):
                 before = last.get(output.id)
@@ -139,7 +150,3 @@ class Metrics:
                 self.completion_tokens.inc(output.usage.completion_tokens)
 
         return observe
-
-    def text(self) -> bytes:
-        """All metrics in the text format of Prometheus."""
-        return generate_latest(self.registry)

@@ -4,32 +4,43 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
 from fastapi import Request
 from starlette.responses import Response
 
-from mistralrs.api.asynchronous import EngineOutput, FinishReason, Generation, Tokens
+from mistralrs.api.asynchronous import AnswerOutput, FinishReason, Generation, SamplingParams, Tokens
+from mistralrs.api.openai.fields import SampledBody
 from mistralrs.errors import MistralrsError
-from mistralrs_plugins.frontends.serve.errors import CLIENT_GONE, HttpError, as_http_error
-from mistralrs_plugins.frontends.serve.service import Service, Ticket
+from mistralrs_plugins.frontends.serve.admission import Ticket
+from mistralrs_plugins.frontends.serve.errors import HttpError, as_http_error, client_gone
+from mistralrs_plugins.frontends.serve.models.model import Model
+from mistralrs_plugins.frontends.serve.service import Service, cache_salt
 from mistralrs_plugins.frontends.serve.stream import EventStream, while_connected
 
 log = logging.getLogger("mistralrs.serve")
 
 KEEP_ALIVE_SECONDS = 10.0
 KEEP_ALIVE = b": keep-alive\n\n"
+DONE = b"data: [DONE]\n\n"
 
 
 class Shape(Protocol):
-    """How an interface writes answers. It is told everything in order: ``begin``, outputs, then one of the ends."""
+    """How an interface writes answers.
+
+    For a stream it is told everything in order: ``begin``, outputs, then one of the ends. Otherwise it gets all
+    outputs with ``add_output``, then it is asked for the ``whole``.
+    """
 
     def begin(self) -> bytes:
         """The events before the first token."""
 
-    def add(self, index: int, output: EngineOutput) -> bytes:
+    def add(self, index: int, output: AnswerOutput) -> bytes:
         """Take in output of the answer ``index``; return its events."""
+
+    def add_output(self, index: int, output: AnswerOutput) -> None:
+        """Take in output of the answer ``index``, of which no events are wanted."""
 
     def end(self) -> bytes:
         """The events after the last one."""
@@ -41,6 +52,34 @@ class Shape(Protocol):
         """The answers as one object."""
 
 
+async def begin(
+    request: Request,
+    service: Service,
+    model: Model,
+    body: SampledBody,
+    *,
+    sampling: SamplingParams,
+    answers: int,
+    prompts: Callable[[], Awaitable[Sequence[tuple[int, ...]]]],
+) -> tuple[Ticket, Generation]:
+    """A place for ``answers`` answers, then their start. ``prompts`` makes the prompts once there is a place."""
+    ticket = await service.admit(request, model, answers)
+    try:
+        generation = model.engine.generate(
+            await prompts(),
+            sampling,
+            n=body.n,
+            truncate=body.truncate_sequence,
+            cache_salt=cache_salt(request, body.cache_salt),
+            observe=service.watchers[model.id].watch(),
+        )
+    except BaseException:
+        ticket.give_back()
+        raise
+    ticket.runs(generation)
+    return ticket, generation
+
+
 async def reply(
     request: Request, service: Service, ticket: Ticket, generation: Generation, shape: Shape, *, stream: bool
 ) -> Response:
@@ -48,11 +87,10 @@ async def reply(
 
     Raises what an answer failed with, as long as nothing was sent.
     """
-    ticket.runs(generation)
     if stream:
         return await _stream(request, service, ticket, generation, shape)
     try:
-        content = await while_connected(request, _whole(ticket, generation, shape), lambda: ticket.end(gone()))
+        content = await while_connected(request, _whole(ticket, generation, shape), lambda: ticket.end(client_gone()))
     finally:
         generation.cancel()
         ticket.give_back()
@@ -63,14 +101,14 @@ async def _whole(ticket: Ticket, generation: Generation, shape: Shape) -> dict[s
     async for batch in generation.batches():
         for index, output in batch:
             check(ticket, output)
-            shape.add(index, output)
+            shape.add_output(index, output)
     return shape.whole()
 
 
 async def _stream(request: Request, service: Service, ticket: Ticket, generation: Generation, shape: Shape) -> Response:
     try:
         # What the engine refuses at once gets a status of its own; then the stream must begin.
-        await while_connected(request, generation.first(KEEP_ALIVE_SECONDS), lambda: ticket.end(gone()))
+        await while_connected(request, generation.first(KEEP_ALIVE_SECONDS), lambda: ticket.end(client_gone()))
     except BaseException:
         generation.cancel()
         ticket.give_back()
@@ -102,12 +140,7 @@ async def _events(ticket: Ticket, generation: Generation, shape: Shape) -> Async
         yield b"".join(written) + shape.error(as_http_error(error))
 
 
-def gone() -> HttpError:
-    """What a client would be told that is not there any more."""
-    return HttpError(CLIENT_GONE, "the client has gone", "client_gone")
-
-
-def check(ticket: Ticket, output: EngineOutput) -> None:
+def check(ticket: Ticket, output: AnswerOutput) -> None:
     """Raise what the client must be told if an answer did not end by itself."""
     if isinstance(output, Tokens):
         return

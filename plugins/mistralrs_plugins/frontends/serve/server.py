@@ -13,37 +13,41 @@ from dataclasses import dataclass
 
 import uvicorn
 
-from mistralrs.api.asynchronous import AsyncEngine, TextSide
 from mistralrs.api.log import RequestLog
-from mistralrs.api.process import EngineProcess, EngineState
-from mistralrs.api.recipe import EngineRecipe
+from mistralrs.api.process import Post
 from mistralrs.cli.console import note
 from mistralrs.config.server import ServerConfig, read_keys
-from mistralrs.errors import UsageError
+from mistralrs.errors import MistralrsError, UsageError
 from mistralrs_plugins.frontends.serve.app import make_server_app
 from mistralrs_plugins.frontends.serve.guard import KeyRing
+from mistralrs_plugins.frontends.serve.models.model import Model, ModelPlan
+from mistralrs_plugins.frontends.serve.models.pool import LAST_WORDS_SECONDS, ModelPool, PoolLimits, check_plans
 from mistralrs_plugins.frontends.serve.protocol import guarded_protocol
 from mistralrs_plugins.frontends.serve.service import Service
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-LAST_WORDS_SECONDS = 3.0
-"""How long responses may take that say that everything ends."""
 KILLED_AT_ONCE = 1
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """Everything a server needs. ``names`` are further names of the model, ``listener`` is bound and open."""
+    """Everything a server needs. The first of ``models`` is the default one; ``listener`` is bound and open."""
 
     config: ServerConfig
-    recipe: EngineRecipe
-    text: TextSide
+    models: tuple[ModelPlan, ...]
     keys: KeyRing
     listener: socket.socket
-    max_seqs: int
-    names: tuple[str, ...] = ()
     log: RequestLog | None = None
     notify: Callable[..., None] = lambda event, **facts: None
+
+
+def _pool(plan: Plan, post: Post) -> ModelPool:
+    config = plan.config
+    budget = None if config.memory_budget_mb is None else config.memory_budget_mb << 20
+    models = [Model(each, post, plan.notify) for each in plan.models]
+    check_plans(models, budget)
+    limits = PoolLimits(budget=budget, idle_unload=config.idle_unload, drain_timeout=config.drain_timeout)
+    return ModelPool(models, limits)
 
 
 def load_keys(config: ServerConfig) -> KeyRing:
@@ -97,15 +101,11 @@ class Server:
     def __init__(self, plan: Plan) -> None:
         loop = asyncio.get_running_loop()
         self._plan = plan
-        self._process = EngineProcess(plan.recipe, post=self._post, on_change=self._changed)
         self._loop = loop
-        self._engine = AsyncEngine(plan.text, self._process, plan.notify)
-        self.service = Service(
-            plan.config, self._engine, self._process, max_seqs=plan.max_seqs, names=plan.names, log=plan.log
-        )
+        self._pool = _pool(plan, self._post)
+        self.service = Service(plan.config, self._pool, plan.log)
         self._uvicorn = _Uvicorn(self._uvicorn_config())
         self._stopping: asyncio.Task[None] | None = None
-        self._was_ready = False
 
     def _uvicorn_config(self) -> uvicorn.Config:
         config = self._plan.config
@@ -131,21 +131,28 @@ class Server:
             self._loop.call_soon_threadsafe(call)
 
     async def run(self) -> None:
-        """Serve until a signal. Raises what kept the model from being loaded."""
+        """Serve until a signal. Raises what kept the default model from being loaded."""
         for number in SIGNALS:
             self._loop.add_signal_handler(number, self._signaled)
-        self._process.start()
         self._announce()
+        starting = self._loop.create_task(self._start())
         try:
             await self._uvicorn.serve(sockets=[self._plan.listener])
         finally:
-            await asyncio.to_thread(self._process.close)
+            starting.cancel()
+            await self._pool.close()
             self._plan.notify("mistralrs_stopping")
-            self._engine.close()
             if self._plan.log is not None:
                 self._plan.log.close()
-        if self._process.failure is not None:
-            raise self._process.failure
+        if starting.done() and not starting.cancelled():
+            starting.result()
+
+    async def _start(self) -> None:
+        try:
+            await self._pool.start()
+        except MistralrsError:
+            self._uvicorn.should_exit = True
+            raise
 
     def _announce(self) -> None:
         host, port = self._plan.listener.getsockname()[:2]
@@ -155,17 +162,9 @@ class Server:
         if not (self._plan.keys or self._plan.config.is_loopback):
             note("warning: everybody who can reach this address can use the server (--insecure)")
 
-    def _changed(self) -> None:
-        state = self._process.state
-        if state is EngineState.READY:
-            note(f"{self.service.model_id} is {'loaded again' if self._was_ready else 'ready'}")
-            self._was_ready = True
-        elif state is EngineState.FAILED:
-            self._uvicorn.should_exit = True
-
     def _signaled(self) -> None:
         if self._stopping is not None:
-            self._process.kill()
+            self._pool.kill()
             os._exit(KILLED_AT_ONCE)
         self._stopping = self._loop.create_task(self._stop())
 

@@ -1,4 +1,4 @@
-"""What all routes share: the model and its engine, who is being served, and whether more can be taken."""
+"""What all routes share: the models, who is being served, and whether more can be taken."""
 
 from __future__ import annotations
 
@@ -7,122 +7,96 @@ import math
 import time
 from collections.abc import Callable
 
-from mistralrs.api.asynchronous import AsyncEngine, Generation
+from fastapi import Request
+
 from mistralrs.api.log import RequestLog
-from mistralrs.api.process import EngineProcess, EngineState
+from mistralrs.api.openai.fields import MAX_ANSWERS
 from mistralrs.api.requests import RequestModel
 from mistralrs.config.server import ServerConfig
 from mistralrs.errors import RequestError
-from mistralrs_plugins.frontends.serve.errors import HttpError
+from mistralrs_plugins.frontends.serve.admission import Ticket
+from mistralrs_plugins.frontends.serve.errors import HttpError, client_gone
 from mistralrs_plugins.frontends.serve.metrics import Metrics
-
-DEFAULT_MODEL = "default"
-MAX_ANSWERS = 128
-"""Answers that one request may ask for, over all its prompts."""
-
-
-class Ticket:
-    """The place of one request, for as many answers as it asks for. Give it back exactly when nothing runs any more."""
-
-    def __init__(self, service: Service, answers: int) -> None:
-        self.answers = answers
-        self.generation: Generation | None = None
-        self.cut: HttpError | None = None
-        self._service = service
-        self._timer: asyncio.TimerHandle | None = None
-
-    def runs(self, generation: Generation) -> None:
-        """Say what the place is used for, so that it can be cut off."""
-        self.generation = generation
-        if self.cut is not None:
-            generation.cancel()
-        seconds = self._service.config.request_timeout
-        if seconds is not None:
-            error = HttpError(504, f"the request took longer than {seconds:g} seconds", "request_timeout")
-            self._timer = asyncio.get_running_loop().call_later(seconds, self.end, error)
-
-    def end(self, error: HttpError) -> None:
-        """Cut the answers off; the client is told ``error``."""
-        self.cut = self.cut or error
-        if self.generation is not None:
-            self.generation.cancel()
-
-    def give_back(self) -> None:
-        """Free the place. May be called again."""
-        if self._timer is not None:
-            self._timer.cancel()
-        self._service.tickets.discard(self)
+from mistralrs_plugins.frontends.serve.models.model import Model, ModelState
+from mistralrs_plugins.frontends.serve.models.pool import ModelPool
+from mistralrs_plugins.frontends.serve.stream import while_connected
 
 
 class Service:
-    """One model being served. ``names`` are all names clients may call it by, the first being its own."""
+    """The models being served, and everybody they are served to."""
 
-    def __init__(
-        self,
-        config: ServerConfig,
-        engine: AsyncEngine,
-        process: EngineProcess,
-        *,
-        max_seqs: int,
-        names: tuple[str, ...] = (),
-        log: RequestLog | None = None,
-    ) -> None:
+    def __init__(self, config: ServerConfig, pool: ModelPool, log: RequestLog | None = None) -> None:
         self.config = config
-        self.engine = engine
-        self.process = process
-        self.names = (engine.model.id, *names)
+        self.pool = pool
         self.started_at = int(time.time())
-        self.max_seqs = max_seqs
         self.tickets: set[Ticket] = set()
         self.draining = False
         self.bytes_read = 0
         self.log = log
-        self.metrics = Metrics(engine.model.id, lambda: process.stats, max_seqs=max_seqs, pending=self.pending)
+        self.metrics = Metrics()
+        self.watchers = {model.id: self.metrics.of_model(model) for model in pool.models}
 
-    @property
-    def model_id(self) -> str:
-        """The model's own name."""
-        return self.engine.model.id
-
-    def check_model(self, name: str | None) -> None:
-        """Raise :class:`RequestError` 404 for a model that is not here."""
-        if name not in (None, DEFAULT_MODEL, *self.names):
-            message = f"model {str(name)[:100]!r} is not served here; there is {', '.join(self.names)}"
-            raise RequestError(message, param="model", code="model_not_found")
+    def model(self, request: Request, name: str | None) -> Model:
+        """The model of a name, which is noted for log and metrics. Raises :class:`RequestError` 404."""
+        model = self.pool.find(name)
+        request.scope["model"] = model.id
+        return model
 
     def unready(self) -> str:
         """Why no request can be taken now, or an empty string."""
         if self.draining:
             return "the server is shutting down"
-        if self.process.state is not EngineState.READY:
+        if self.pool.starting or self.pool.default.state is ModelState.RESTARTING:
             return "the model is being loaded"
         return ""
 
     @property
     def stalled(self) -> bool:
-        """Whether the engine has not moved for longer than it may."""
-        return self.process.stalled_seconds > self.config.stall_timeout
+        """Whether an engine has not moved for longer than it may."""
+        return any(model.process.stalled_seconds > self.config.stall_timeout for model in self.pool.models)
 
-    def pending(self) -> int:
-        """Answers that were accepted and have not ended."""
-        return sum(ticket.answers for ticket in self.tickets)
+    async def admit(self, request: Request, model: Model, answers: int = 1) -> Ticket:
+        """A place for one request, once ``model`` is loaded.
 
-    def admit(self, answers: int = 1) -> Ticket:
-        """A place for one request. Raises :class:`HttpError`: 503 if nobody is served, 429 if all places are taken."""
-        if reason := self.unready():
-            raise HttpError(503, reason, "unavailable", headers={"retry-after": "1"})
+        Raises :class:`HttpError`: 503 if nobody is served, 429 if all places are taken, what came of loading.
+        """
+        self._check(model, answers)
+
+        def ended(ticket: Ticket) -> None:
+            self.tickets.discard(ticket)
+            model.tickets.discard(ticket)
+            model.last_used = time.monotonic()
+
+        ticket = Ticket(answers, self.config.request_timeout, ended)
+        self.tickets.add(ticket)
+        try:
+            ready = self.pool.ready(model, ticket)
+            if model.state is ModelState.LOADED:
+                await ready
+            else:
+                await while_connected(request, ready, lambda: ticket.end(client_gone()))
+        except BaseException:
+            ticket.give_back()
+            raise
+        return ticket
+
+    def refuse_if_draining(self) -> None:
+        """Raise :class:`HttpError` 503 when nothing new is begun any more."""
+        if self.draining:
+            raise HttpError(503, self.unready(), "unavailable", headers={"retry-after": "1"})
+
+    def _check(self, model: Model, answers: int) -> None:
+        self.refuse_if_draining()
         if answers > MAX_ANSWERS:
             raise RequestError(f"a request may ask for at most {MAX_ANSWERS} answers, not {answers}", param="n")
-        capacity = self.max_seqs + self.config.max_queue
-        taken = self.pending()
+        seqs = model.plan.max_seqs
+        capacity = seqs + self.config.max_queue
+        taken = model.pending()
         if taken + answers > capacity:
-            self.metrics.rejected.inc(answers)
-            wait = str(max(1, math.ceil(taken / self.max_seqs)))
+            self.watchers[model.id].rejected.inc(answers)
+            wait = str(max(1, math.ceil(taken / seqs)))
             message = f"{taken} answers are being made or wait, the limit is {capacity}; {answers} more do not fit"
             raise HttpError(429, message, "overloaded", headers={"retry-after": wait})
-        ticket = Ticket(self, answers)
-        self.tickets.add(ticket)
-        return ticket
 
     def cut_off(self) -> None:
         """End everything that runs, telling the clients why."""
@@ -136,10 +110,23 @@ class Service:
             await asyncio.sleep(0.02)
         return not self.tickets
 
-    def recorder(self, body: RequestModel) -> Callable[[str, str], None]:
+    def recorder(self, model: Model, body: RequestModel) -> Callable[[str, str], None]:
         """What appends a request with an answer and its reason to the log of ``--log``, if there is one."""
         log = self.log
         if log is None:
             return lambda answer, reason: None
         asked = body.model_dump(mode="json", exclude_defaults=True)
-        return lambda answer, reason: log.write(model=self.model_id, request=asked, response=answer, reason=reason)
+        return lambda answer, reason: log.write(model=model.id, request=asked, response=answer, reason=reason)
+
+
+def tenant(request: Request) -> str:
+    """Whose request it is: a name for its API key that says nothing about the key. Empty without keys."""
+    return str(request.scope.get("tenant", ""))
+
+
+def cache_salt(request: Request, given: str | None) -> str:
+    """What separates cached prompts: of different keys always, and further as the client wants.
+
+    Who shares a salt can learn by the time to the first token whether another has sent the same prompt.
+    """
+    return f"{tenant(request)}:{given}" if given else tenant(request)

@@ -1,22 +1,13 @@
-"""``/v1/messages`` and ``/v1/messages/count_tokens``."""
+"""Messages as Anthropic has them, in one piece or as events."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, Request
-from starlette.responses import Response
-
-from mistralrs.api.asynchronous import AsyncEngine, EngineOutput, FinishReason, SamplingParams, Tokens
-from mistralrs_plugins.frontends.serve.anthropic.schema import CountBody, MessagesBody
-from mistralrs_plugins.frontends.serve.body import body_of
+from mistralrs.api.asynchronous import AnswerOutput, AsyncEngine, FinishReason, SamplingParams, Tokens
+from mistralrs.api.openai.answers import Record, Writer, encode
 from mistralrs_plugins.frontends.serve.errors import HttpError
-from mistralrs_plugins.frontends.serve.openai.writing import Record, Writer, encode
-from mistralrs_plugins.frontends.serve.openapi import documented
-from mistralrs_plugins.frontends.serve.reply import event, reply
-from mistralrs_plugins.frontends.serve.service import Service
-
-router = APIRouter()
+from mistralrs_plugins.frontends.serve.reply import event
 
 
 class MessageShape(Writer):
@@ -32,7 +23,7 @@ class MessageShape(Writer):
         block = {"type": "text", "text": ""}
         return _event("message_start", message=empty) + _event("content_block_start", index=0, content_block=block)
 
-    def add(self, index: int, output: EngineOutput) -> bytes:
+    def add(self, index: int, output: AnswerOutput) -> bytes:
         """A delta with the new text."""
         if not isinstance(output, Tokens):
             self.finish(index, output)
@@ -89,32 +80,3 @@ class MessageShape(Writer):
 
 def _event(name: str, **fields: Any) -> bytes:
     return event(encode({"type": name, **fields}), name.encode())
-
-
-@router.post("/v1/messages", **documented(MessagesBody, "Continue a conversation (Anthropic)", stream=True))
-async def messages(request: Request, body: Annotated[MessagesBody, Depends(body_of(MessagesBody))]) -> Response:
-    """Continue a conversation, in one piece or as a stream of events."""
-    service: Service = request.app.state.service
-    engine = service.engine
-    service.check_model(body.model)
-    sampling = engine.sampling(body.options())
-    conversation = body.conversation(truncate=body.truncate_sequence)
-    ticket = service.admit()
-    try:
-        prompt = await engine.chat_prompt(conversation)
-        generation = engine.generate(
-            [prompt], sampling, truncate=body.truncate_sequence, observe=service.metrics.watch()
-        )
-    except BaseException:
-        ticket.give_back()
-        raise
-    shape = MessageShape(engine, sampling, len(prompt), service.recorder(body))
-    return await reply(request, service, ticket, generation, shape, stream=body.stream)
-
-
-@router.post("/v1/messages/count_tokens", **documented(CountBody, "Count the tokens of a conversation"))
-async def count_tokens(request: Request, body: Annotated[CountBody, Depends(body_of(CountBody))]) -> dict[str, int]:
-    """The size of the prompt."""
-    service: Service = request.app.state.service
-    service.check_model(body.model)
-    return {"input_tokens": len(await service.engine.chat_prompt(body.conversation()))}

@@ -7,17 +7,18 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from mistralrs.api.requests import ChatMessage, ChatRequest, RequestModel, SamplingOptions, TextPart
-from mistralrs_plugins.frontends.serve.errors import bad_field, not_supported
-from mistralrs_plugins.frontends.serve.fields import (
+from mistralrs.api.openai.fields import (
     AGENT_FEATURES,
     Neutral,
     SampledBody,
     ThinkingFields,
+    bad_field,
+    not_supported,
     plain_messages,
     without_features,
 )
-from mistralrs_plugins.frontends.serve.openai.schema import chat_request
+from mistralrs.api.openai.schema import chat_request
+from mistralrs.api.requests import ChatMessage, ChatRequest, RequestModel, SamplingOptions, TextPart
 
 FEATURES: Mapping[str, tuple[str, Neutral]] = {
     **AGENT_FEATURES,

@@ -7,12 +7,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request
 from pydantic import Field, StrictBool, StrictInt, StrictStr, field_validator
 
+from mistralrs.api.asynchronous import AsyncEngine
+from mistralrs.api.openai.fields import ThinkingFields, bad_field, plain_messages
+from mistralrs.api.openai.schema import chat_request
 from mistralrs.api.requests import ChatMessage, RequestModel
 from mistralrs.errors import RequestError
 from mistralrs_plugins.frontends.serve.body import body_of
-from mistralrs_plugins.frontends.serve.errors import bad_field
-from mistralrs_plugins.frontends.serve.fields import ThinkingFields, plain_messages
-from mistralrs_plugins.frontends.serve.openai.schema import chat_request
 from mistralrs_plugins.frontends.serve.openapi import documented
 from mistralrs_plugins.frontends.serve.service import Service
 
@@ -49,9 +49,14 @@ class DetokenizeBody(RequestModel):
     tokens: tuple[StrictInt, ...] = Field(max_length=MAX_TOKENS)
 
 
-async def _rendered(service: Service, body: TemplateBody) -> str:
+def _engine(request: Request, name: str | None) -> AsyncEngine:
+    service: Service = request.app.state.service
+    return service.model(request, name).engine
+
+
+async def _rendered(engine: AsyncEngine, body: TemplateBody) -> str:
     conversation = chat_request(body.messages, body)
-    return await service.engine.render(conversation, add_generation_prompt=body.add_generation_prompt)
+    return await engine.render(conversation, add_generation_prompt=body.add_generation_prompt)
 
 
 @router.post("/apply-template", **documented(TemplateBody, "The prompt of a conversation"))
@@ -59,21 +64,17 @@ async def apply_template(
     request: Request, body: Annotated[TemplateBody, Depends(body_of(TemplateBody))]
 ) -> dict[str, Any]:
     """What the model reads when it is asked to continue ``messages``."""
-    service: Service = request.app.state.service
-    service.check_model(body.model)
-    return {"prompt": await _rendered(service, body)}
+    return {"prompt": await _rendered(_engine(request, body.model), body)}
 
 
 @router.post("/tokenize", **documented(TokenizeBody, "The tokens of a text or conversation"))
 async def tokenize(request: Request, body: Annotated[TokenizeBody, Depends(body_of(TokenizeBody))]) -> dict[str, Any]:
     """Token ids, and what they stand for if asked."""
-    service: Service = request.app.state.service
-    service.check_model(body.model)
+    engine = _engine(request, body.model)
     if (body.prompt is None) == (not body.messages):
         raise bad_field("prompt", "give either prompt or messages")
-    text = await _rendered(service, body) if body.prompt is None else body.prompt
+    text = await _rendered(engine, body) if body.prompt is None else body.prompt
     special = body.prompt is not None and body.add_special_tokens
-    engine = service.engine
     tokens = await engine.encode(text, add_special_tokens=special)
     found = {"count": len(tokens), "max_model_len": engine.model.context_length, "tokens": list(tokens)}
     if body.return_token_strs:
@@ -86,11 +87,10 @@ async def detokenize(
     request: Request, body: Annotated[DetokenizeBody, Depends(body_of(DetokenizeBody))]
 ) -> dict[str, Any]:
     """The text, special tokens included."""
-    service: Service = request.app.state.service
-    service.check_model(body.model)
-    size = service.engine.model.vocab_size
+    engine = _engine(request, body.model)
+    size = engine.model.vocab_size
     for index, token in enumerate(body.tokens):
         if not 0 <= token < size:
             message = f"tokens.{index}: {token} is outside the vocabulary of {size}"
             raise RequestError(message, param=f"tokens.{index}")
-    return {"prompt": await service.engine.decode(body.tokens)}
+    return {"prompt": await engine.decode(body.tokens)}

@@ -8,9 +8,10 @@ from typing import Any, ClassVar, Self
 from pydantic import Field, StrictBool, StrictInt, StrictStr, field_validator, model_validator
 
 from mistralrs.api.requests import ReasoningEffort, RequestModel, SamplingOptions
-from mistralrs_plugins.frontends.serve.errors import bad_field, not_supported
-from mistralrs_plugins.frontends.serve.service import MAX_ANSWERS
+from mistralrs.errors import RequestError
 
+MAX_ANSWERS = 128
+"""Answers that one request may ask for, over all its prompts."""
 MAX_LABEL_CHARS = 512
 MAX_LABELS = 16
 EFFORTS = {"minimal": "low", "max": "xhigh"}
@@ -38,6 +39,16 @@ MEDIA = frozenset(
 )
 
 
+def not_supported(param: str, feature: str) -> RequestError:
+    """A feature that is not there; requests that need it are refused, not answered wrongly."""
+    return RequestError(f"{param}: {feature} is not supported", param=param, code="not_supported")
+
+
+def bad_field(param: str, problem: str) -> RequestError:
+    """One field that is wrong. Validators may raise it: it goes through pydantic unchanged, and names the field."""
+    return RequestError(f"{param}: {problem}", param=param)
+
+
 class SampledBody(SamplingOptions):
     """A body with the sampling fields at its top, as all interfaces have them."""
 
@@ -47,6 +58,7 @@ class SampledBody(SamplingOptions):
     n: StrictInt = Field(default=1, ge=1, le=MAX_ANSWERS)
     stream: StrictBool = False
     truncate_sequence: StrictBool = False
+    cache_salt: StrictStr | None = Field(default=None, min_length=1, max_length=MAX_LABEL_CHARS)
     user: StrictStr | None = Field(default=None, max_length=MAX_LABEL_CHARS)
     metadata: dict[str, StrictStr] | None = Field(default=None, max_length=MAX_LABELS)
 

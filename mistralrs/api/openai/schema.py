@@ -7,17 +7,18 @@ from typing import Any, ClassVar, Self
 
 from pydantic import Field, StrictBool, StrictInt, StrictStr, field_validator, model_validator
 
-from mistralrs.api.requests import ChatMessage, ChatRequest, RequestModel, SamplingOptions, parse
-from mistralrs_plugins.frontends.serve.errors import bad_field
-from mistralrs_plugins.frontends.serve.fields import (
+from mistralrs.api.openai.fields import (
     AGENT_FEATURES,
+    MAX_ANSWERS,
     MAX_LABEL_CHARS,
     Neutral,
     SampledBody,
     ThinkingFields,
+    bad_field,
+    not_supported,
     plain_messages,
 )
-from mistralrs_plugins.frontends.serve.service import MAX_ANSWERS
+from mistralrs.api.requests import ChatMessage, ChatRequest, RequestModel, SamplingOptions, parse
 
 MAX_PROMPTS = MAX_ANSWERS
 MAX_TEXT_LOGPROBS = 5
@@ -129,6 +130,10 @@ class CompletionBody(StreamedBody):
             raise bad_field("top_logprobs", "this route has logprobs instead")
         if self.best_of is not None and self.best_of < self.n:
             raise bad_field("best_of", f"must be at least n, which is {self.n}, not {self.best_of}")
+        if self.best_of is not None and self.best_of > self.n:
+            raise not_supported("best_of", "choosing the best of more answers than are returned")
+        if self.echo and self.logprobs is not None:
+            raise not_supported("echo", "log-probabilities of the prompt")
         return self
 
     def options(self) -> SamplingOptions:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from mistralrs.api.json_object import parse_object
 from mistralrs.errors import RequestError
-from mistralrs_plugins.frontends.serve.body import parse_object, read_body
+from mistralrs_plugins.frontends.serve.body import read_body
 
 router = APIRouter()
 

@@ -1,0 +1,81 @@
+"""Answers that are made together, as asyncio reads them: batches of whatever is new."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
+
+from mistralrs.engine.request import Abort, Finished, Tokens
+
+AnswerOutput = Tokens | Finished
+"""What the engine says about a text that it writes."""
+MAX_BATCH = 256
+"""Outputs handed on at a time: a reader that fell behind must not keep the loop busy."""
+
+
+class Generation:
+    """Answers that are made together: ``count`` of them, told apart by their index.
+
+    ``prompts`` are the token ids of each prompt; the answers 0 to n-1 belong to the first, and so on.
+    """
+
+    def __init__(self, prompts: Sequence[tuple[int, ...]], count: int) -> None:
+        self.prompts = prompts
+        self.count = count
+        self._ids: list[int] = []
+        self._submit: Callable[[Abort], None] = lambda message: None
+        self._new: deque[tuple[int, AnswerOutput]] = deque()
+        self._open = count
+        self._wake = asyncio.Event()
+
+    def start(self, ids: Sequence[int], submit: Callable[[Abort], None]) -> None:
+        """Say how the answers can be stopped."""
+        self._ids = list(ids)
+        self._submit = submit
+
+    def take(self, index: int, output: AnswerOutput) -> None:
+        """Take in output of one answer; on the loop's thread."""
+        self._new.append((index, output))
+        self._wake.set()
+
+    async def first(self, timeout: float) -> None:
+        """Wait until there is any output, at most ``timeout`` seconds. Raises the error of an answer that has none."""
+        if not self._new:
+            try:
+                await asyncio.wait_for(self._wake.wait(), timeout)
+            except TimeoutError:
+                return
+        for _, output in self._new:
+            if isinstance(output, Tokens):
+                return
+            raise_error(output)
+
+    async def batches(self, pause: float | None = None) -> AsyncIterator[list[tuple[int, AnswerOutput]]]:
+        """What came since the last batch, until each answer had its Finished.
+
+        With ``pause``, a batch is empty when nothing has come for so many seconds.
+        """
+        while self._open:
+            if not self._new:
+                self._wake.clear()
+                try:
+                    await asyncio.wait_for(self._wake.wait(), pause)
+                except TimeoutError:
+                    yield []
+                    continue
+            batch = [self._new.popleft() for _ in range(min(len(self._new), MAX_BATCH))]
+            self._open -= sum(isinstance(output, Finished) for _, output in batch)
+            yield batch
+
+    def cancel(self) -> None:
+        """Stop what still runs; each answer ends with its Finished."""
+        for request_id in self._ids:
+            self._submit(Abort(request_id))
+        self._ids = []
+
+
+def raise_error(output: AnswerOutput) -> None:
+    """Raise what an answer ended with, if it ended with an error."""
+    if isinstance(output, Finished) and output.error is not None:
+        raise output.error

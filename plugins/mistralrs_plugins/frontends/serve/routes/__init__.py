@@ -1,1 +1,0 @@
-"""Routes of no particular interface: health, models, text."""
