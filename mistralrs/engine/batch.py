@@ -11,6 +11,7 @@ from torch import Tensor
 
 from mistralrs.engine.config import EngineConfig
 from mistralrs.engine.scheduler import Chunk
+from mistralrs.errors import EngineError
 from mistralrs.ops.meta import AttentionMeta
 
 
@@ -59,6 +60,7 @@ class BatchBuilder:
         self._query_start = _Buffer((seqs + 1,), device)
         self._context = _Buffer((seqs,), device)
         self._blocks = _Buffer((seqs, width), device)
+        self._states = (_Buffer((seqs,), device), _Buffer((seqs,), device)) if config.num_states else None
         self._filled = [0] * seqs  # how much of each row of the table is not zero
         self._counting = np.arange(max(tokens, config.context_length + 1))
 
@@ -88,6 +90,8 @@ class BatchBuilder:
             contexts=contexts,
             limits=self._limits.tensor(tokens),
         )
+        if self._states is not None:
+            meta.states_from, meta.states_to = self._write_states(chunks, *self._states)
         ids, positions = self._ids.tensor(tokens), self._positions.tensor(tokens)
         return Batch(ids=ids, positions=positions, rows=self._rows.tensor(wanted), meta=meta)
 
@@ -114,3 +118,13 @@ class BatchBuilder:
         if count < self._filled[row]:
             table[count : self._filled[row]] = 0
         self._filled[row] = count
+
+    def _write_states(self, chunks: Items[Chunk], source: _Buffer, target: _Buffer) -> tuple[Tensor, Tensor]:
+        """Where each sequence's states are read and written; one at its beginning reads nothing, whatever is named."""
+        held = [chunk.sequence.states for chunk in chunks]
+        for row, states in enumerate(held):
+            if states is None:
+                raise EngineError("a sequence runs without slots for its states")
+            target.array[row] = states.target
+            source.array[row] = states.other if states.source is None else states.source
+        return source.tensor(len(held)), target.tensor(len(held))

@@ -15,12 +15,14 @@ class EngineConfig:
 
     ``context_length``: tokens of prompt and answer together. ``max_batched_tokens``: new tokens a step computes over
     all sequences. ``max_waiting``: requests that may queue before new ones are refused. ``vocab_size``: ids that a
-    request may name. ``cache_namespace``: what cached keys and values depend on besides tokens.
+    request may name. ``cache_namespace``: what cached keys and values depend on besides tokens. ``num_states``: slots
+    for the states of recurrent layers, two for each sequence that runs, and more to keep states of prefixes.
     """
 
     num_blocks: int
     context_length: int
     vocab_size: int
+    num_states: int = 0
     eos_ids: frozenset[int] = frozenset()
     block_size: int = 32
     max_seqs: int = 32
@@ -36,6 +38,8 @@ class EngineConfig:
         for name in ("num_blocks", "context_length", "vocab_size", "max_seqs", "max_waiting"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if self.num_states < 0 or self.num_states == 1:
+            raise UsageError(f"num_states must be 0 or at least 2, not {self.num_states}")
         if self.max_batched_tokens < self.max_seqs:
             # Every running sequence can then advance in every step, so nothing can starve.
             raise UsageError(

@@ -40,7 +40,7 @@ class Engine:
         self.config = config
         self.runner = runner
         self.scheduler = Scheduler(config)
-        runner.allocate(config.num_blocks, config.block_size)
+        runner.allocate(config.num_blocks, config.block_size, config.num_states)
         self._admission = Admission(config, tokenizer, runner.cache_class)
         self._batches = BatchBuilder(config, runner.device)
         self._sequences: dict[int, Sequence] = {}
@@ -92,17 +92,20 @@ class Engine:
             self._steps += 1
             computed, logits = self._forward(plan.chunks)
             for chunk in computed:
-                chunk.sequence.computed = chunk.end
+                self.scheduler.commit(chunk)
             sampled = [chunk.sequence for chunk in computed if chunk.sequence.pending == 0]
             if sampled:
                 self._advance(sampled, logits)
         return self._take_outputs()
 
     def check_idle(self) -> None:
-        """With no request in the engine, every block must be free or cached. Raises :class:`EngineError` if not."""
+        """With no request in the engine, all blocks and states must be free or cached. Raises :class:`EngineError`."""
         pool = self.scheduler.pool
         if not self._sequences and pool.available != pool.size:
             raise EngineError(f"{pool.used} of {pool.size} cache blocks are held by no request")
+        states = self.scheduler.states.pool
+        if not self._sequences and states.used:
+            raise EngineError(f"{states.used} of {states.size} states are held by no request")
 
     def stats(self) -> EngineStats:
         """The engine's counters now."""

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from mistralrs import faults
 from mistralrs.engine.config import EngineConfig
 from mistralrs.engine.sequence import Sequence, Status
+from mistralrs.engine.states import StateSlots
 from mistralrs.kvcache.blocks import BlockPool
 from mistralrs.kvcache.prefix import PrefixCache
 
@@ -53,6 +54,7 @@ class Scheduler:
         self.config = config
         self.pool = BlockPool(config.num_blocks)
         self.prefix = PrefixCache(self.pool, config.block_size, config.cache_namespace, enabled=config.prefix_cache)
+        self.states = StateSlots(config)
         self.waiting: deque[Sequence] = deque()
         self.running: list[Sequence] = []
         self.preemptions = 0
@@ -76,6 +78,11 @@ class Scheduler:
         self._continue_prompts(plan)
         return plan
 
+    def commit(self, chunk: Chunk) -> None:
+        """Note that a chunk is computed."""
+        chunk.sequence.computed = chunk.end
+        self.states.commit(chunk.sequence)
+
     def publish(self, sequence: Sequence) -> None:
         """Let others reuse the full blocks of ``sequence``. Call only once its logits have proved to be finite."""
         full = sequence.computed // self.config.block_size
@@ -85,6 +92,7 @@ class Scheduler:
         for index in range(sequence.published, full):
             self.pool.publish(sequence.blocks[index], sequence.keys[index])
         sequence.published = full
+        self.states.publish(sequence)
 
     def remove(self, sequence: Sequence) -> None:
         """Take a sequence out, wherever it is, and give its blocks back. Removing it twice does no harm."""
@@ -99,11 +107,13 @@ class Scheduler:
         """Drop every sequence and all that is cached: the way back from a state that cannot be trusted."""
         for sequence in (*self.waiting, *self.running):
             sequence.blocks.clear()
+            sequence.states = None
             sequence.status = Status.FINISHED
         self.waiting.clear()
         self.running.clear()
         self.pool = BlockPool(self.config.num_blocks)
         self.prefix.pool = self.pool
+        self.states = StateSlots(self.config)
 
     def discard(self, sequence: Sequence) -> list[int]:
         """Like :meth:`remove` for a sequence with damaged content: none of its blocks can be found any more.
@@ -112,6 +122,7 @@ class Scheduler:
         """
         blocks = sequence.blocks.array.tolist()
         self.pool.forget(blocks)
+        self.states.forget(sequence.keys)
         self.remove(sequence)
         return [block for block in blocks if not self.pool.is_held(block)]
 
@@ -150,6 +161,7 @@ class Scheduler:
     def _release(self, sequence: Sequence) -> None:
         self.pool.release(sequence.blocks.array.tolist())
         sequence.blocks.clear()
+        self.states.release(sequence)
         sequence.computed = 0
         sequence.published = 0
 
@@ -167,10 +179,12 @@ class Scheduler:
         """Take all blocks for the tokens of ``sequence``, known prefixes included; False if there is no room."""
         self.prefix.extend(sequence.keys, sequence.tokens.array, sequence.salt)
         known = self.prefix.longest(sequence.keys, sequence.length)
+        common = len(known)
+        known = known[: self.states.reach(sequence.keys, common)]
         missing = self.config.blocks_for(sequence.length) - len(known)
         spare = self.pool.available - sum(map(self.pool.is_cached, known))
         # One block is kept back for each running sequence, or they would soon throw the newcomer out again.
-        if spare < missing + len(self.running):
+        if spare < missing + len(self.running) or not self.states.reserve(sequence, len(known), common):
             return False
         for block in known:
             self.pool.share(block)
@@ -199,7 +213,7 @@ class Scheduler:
         share = min(oldest.pending, -(-budget // len(prompts)))
         for sequence in sorted(prompts, key=lambda prompt: prompt.pending):
             room = budget if sequence is oldest else budget - share
-            count = min(sequence.pending, room)
+            count = self.states.cut(sequence, min(sequence.pending, room))
             if count > 0:
                 plan.chunks.append(Chunk(sequence, sequence.computed, count))
                 budget -= count

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from enum import Enum, auto
+from typing import TYPE_CHECKING
 
 from mistralrs.engine.output import OutputText
 from mistralrs.engine.penalties import LogitAdjuster
 from mistralrs.engine.request import Generate
 from mistralrs.engine.vector import Ints, IntVector
+
+if TYPE_CHECKING:
+    from mistralrs.engine.states import SequenceStates
 
 
 class Status(Enum):
@@ -25,7 +29,8 @@ class Sequence:
     no difference between prefill and decode but how many tokens are ``pending``: after preemption the answer so far
     is computed again like a prompt. ``keys`` name the full blocks of ``tokens`` for the prefix cache, and the first
     ``published`` of them have been handed to it. ``limit`` is the length it may reach, which some models rotate
-    positions by; ``cache_class`` keeps keys of different rotations apart.
+    positions by; ``cache_class`` keeps keys of different rotations apart. ``states`` are its slots for recurrent
+    layers while it runs, None for models without any.
     """
 
     __slots__ = (
@@ -46,6 +51,7 @@ class Sequence:
         "salt",
         "sampling",
         "seed",
+        "states",
         "status",
         "tokens",
     )
@@ -74,6 +80,7 @@ class Sequence:
         self.tokens = IntVector(prompt)
         self.prompt_length = len(prompt)
         self.blocks = IntVector()
+        self.states: SequenceStates | None = None
         self.computed = 0
         self.keys: list[bytes] = []
         self.published = 0

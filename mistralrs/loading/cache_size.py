@@ -33,10 +33,10 @@ def cache_blocks(
     each: Counter[Slot] = Counter()
     for spec, slot in caches:
         each[slot] += bytes_per_block([spec], paged.block_size, dtype)
-    if not each.total():
-        return 1
     if paged.context_len is not None:
         return -(-paged.context_len // paged.block_size)
+    if not each.total():  # blocks are numbers only, which tell prefixes apart
+        return DEFAULT_SEQUENCES * -(-context_length // paged.block_size)
     if paged.memory_mb is not None:
         return _at_least_one(paged.memory_mb * 2**20 // each.total(), "memory_mb", each.total())
 

@@ -20,6 +20,7 @@ from mistralrs.loading.cache_size import cache_blocks
 from mistralrs.loading.model import DTYPES, BuiltModel, build_model
 from mistralrs.loading.placement import report
 from mistralrs.loading.special import eos_ids
+from mistralrs.loading.state_size import cache_states
 from mistralrs.ops import Program, Slot
 
 if TYPE_CHECKING:
@@ -61,9 +62,10 @@ def load(
     if runtime.threads is not None:
         _set_threads(runtime.threads, model)
     context = inspected.context_length
-    runner, num_blocks = _make_runner(model, paged, context)
+    runner, num_blocks, num_states = _make_runner(model, paged, context, runtime.max_seqs)
     config = EngineConfig(
         num_blocks=num_blocks,
+        num_states=num_states,
         block_size=paged.block_size,
         context_length=context,
         vocab_size=min(model.vocab_size, tokenizer.get_vocab_size(with_added_tokens=True)),
@@ -94,17 +96,20 @@ def _set_threads(count: int, model: BuiltModel) -> None:
     model.ops.table.set_threads(count)
 
 
-def _make_runner(model: BuiltModel, paged: PagedAttentionConfig, context_length: int) -> tuple[ModelRunner, int]:
-    """The runner, and how many blocks of cache there is room for beside the weights."""
+def _make_runner(
+    model: BuiltModel, paged: PagedAttentionConfig, context_length: int, max_seqs: int
+) -> tuple[ModelRunner, int, int]:
+    """The runner, and how many blocks of cache and recurrent states there is room for beside the weights."""
     kv_dtype, placement = _kv_dtype(paged.cache_type, model), model.placement
-    room = {share.slot: max(0, (share.free or 0) - share.weights) for share in placement.shares(0)}
+    room: Mapping[Slot, int] = {share.slot: max(0, (share.free or 0) - share.weights) for share in placement.shares(0)}
     caches = list(zip(model.caches, model.cache_slots, strict=True))
+    num_states, paged, room = cache_states(paged, caches, max_seqs, room)
     num_blocks = cache_blocks(paged, caches, kv_dtype, context_length, room, placement.reserved)
     report(placement, num_blocks * paged.block_size * kv_dtype.itemsize)
     devices = [slot.device for slot in model.cache_slots]
     program = Program(model.module)
     runner = ModelRunner(program, model.caches, model.ops, model.vocab_size, model.device, kv_dtype, devices)
-    return runner, num_blocks
+    return runner, num_blocks, num_states
 
 
 def _kv_dtype(wanted: str, model: BuiltModel) -> torch.dtype:

@@ -56,7 +56,9 @@ def selective_scan(
         for chunk in zip(*(part.float().split(CHUNK, dim=1) for part in new), strict=True):
             value, step, key, query = chunk
             step = _step_size(step, weights)
-            states = _prefix_scan((step[..., None] * weights.a).exp(), (step * value)[..., None] * key[:, :, None], state)
+            states = _prefix_scan(
+                (step[..., None] * weights.a).exp(), (step * value)[..., None] * key[:, :, None], state
+            )
             state = states[:, -1]
             out = (states @ query[..., None])[..., 0]
             parts.append(out if weights.d is None else out + value * weights.d)
@@ -75,7 +77,7 @@ def delta_rule(
     cache: StateCache,
     meta: AttentionMeta,
 ) -> Tensor:
-    """See :meth:`mistralrs.ops.Ops.delta_rule`. A chunk's corrections solve one triangular system (arXiv 2412.06464)."""
+    """See :meth:`mistralrs.ops.Ops.delta_rule`. A chunk's corrections solve one triangular system of equations."""
     heads, key_dim, value_dim = cache.states.shape[1:]
 
     def run(state: Tensor, *new: Tensor) -> tuple[Tensor, Tensor]:

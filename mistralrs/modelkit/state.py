@@ -1,0 +1,167 @@
+"""Blocks that carry a state from token to token instead of attending, and the parts that make them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from mistralrs.layers.conv import CausalConv
+from mistralrs.ops import ScanWeights, StateSpec, Step
+
+if TYPE_CHECKING:
+    from mistralrs.weights import WeightBuilder
+
+MixerPart = Callable[..., nn.Module]
+
+
+def by_layer(parts: Mapping[str, tuple[str, MixerPart]]) -> MixerPart:
+    """A different block for each of ``cfg.layer_types``: the name of its module below the layer, and its part."""
+
+    def part(cfg: Any, wb: Any, index: int, rope: nn.Module | None) -> nn.Module:
+        name, chosen = parts[cfg.layer_types[index]]
+        return chosen(cfg, wb.pp(name), index, rope)
+
+    return part
+
+
+class MixerLayer(nn.Module):
+    """``x + mixer(norm(x))``: a layer of one block."""
+
+    def __init__(self, norm: nn.Module, mixer: nn.Module) -> None:
+        super().__init__()
+        self.norm, self.mixer = norm, mixer
+
+    def forward(self, x: Tensor, step: Step) -> Tensor:
+        """``[tokens, width]`` to the same."""
+        return step.ops.add(x, self.mixer(self.norm(x, step), step))
+
+
+def nothing(cfg: Any, wb: WeightBuilder) -> nn.Module:
+    """The feed-forward part of layers without one."""
+    return nn.Identity()
+
+
+def causal_conv(
+    cfg: Any,
+    wb: WeightBuilder,
+    name: str,
+    channels: int,
+    width: int,
+    *,
+    bias: bool = False,
+    activation: str | None = "silu",
+) -> CausalConv:
+    """The convolution ``name`` over ``channels``, as checkpoints of either style hold it."""
+    at = wb.pp(name)
+    shape = (channels, width) if cfg.state_style == "folded" else (channels, 1, width)
+    weight = at.tensor("weight", shape, role="conv").view(channels, width)
+    cache = wb.cache(StateSpec(shape=(channels, width - 1)))
+    return CausalConv(cache, weight, at.tensor("bias", (channels,)) if bias else None, activation)
+
+
+def decay_rates(cfg: Any, wb: WeightBuilder, *shape: int) -> Tensor:
+    """The negative rates of decay of a scan, float32."""
+    if cfg.state_style == "folded":
+        return constant(wb, "A_log", *shape, *[1] * (2 - len(shape))).view(shape)
+    return -constant(wb, "A_log", *shape).exp()
+
+
+def constant(wb: WeightBuilder, name: str, *shape: int) -> Tensor:
+    """A small tensor of a scan in float32: rounding would add up over thousands of tokens."""
+    return wb.weight(name, shape, role="state").to_dense(torch.float32)
+
+
+class GatedConv(nn.Module):
+    """``out(c * conv(b * x))`` with ``b``, ``c`` and ``x`` from one projection."""
+
+    def __init__(self, into: nn.Module, conv: CausalConv, out: nn.Module, width: int) -> None:
+        super().__init__()
+        self.into, self.conv, self.out = into, conv, out
+        self.width = width
+
+    def forward(self, x: Tensor, step: Step) -> Tensor:
+        """``[tokens, width]`` to the same."""
+        ops = step.ops
+        b, c, value = ops.split(self.into(x, step), (self.width,) * 3)
+        return self.out(ops.multiply(c, self.conv(ops.multiply(b, value), step)), step)  # type: ignore[no-any-return]
+
+
+def gated_conv(cfg: Any, wb: WeightBuilder, index: int, rope: nn.Module | None) -> GatedConv:
+    """A gated short convolution (LFM2)."""
+    width, bias = cfg.hidden_size, cfg.conv_bias
+    return GatedConv(
+        wb.linear("in_proj", width, 3 * width, bias=bias),
+        causal_conv(cfg, wb, "conv", width, cfg.conv_L_cache, bias=bias, activation=None),
+        wb.linear("out_proj", width, width, bias=bias),
+        width,
+    )
+
+
+class SeparateInputs(nn.Module):
+    """A delta net's inputs from four projections: queries, keys and values; the gate; ``beta``; ``alpha``."""
+
+    def __init__(self, qkv: nn.Module, z: nn.Module, beta: nn.Module, alpha: nn.Module) -> None:
+        super().__init__()
+        self.qkv, self.z, self.beta, self.alpha = qkv, z, beta, alpha
+
+    def forward(self, x: Tensor, step: Step) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """``[tokens, width]`` to the four inputs."""
+        return self.qkv(x, step), self.z(x, step), self.beta(x, step), self.alpha(x, step)
+
+
+def separate_inputs(cfg: Any, wb: WeightBuilder) -> SeparateInputs:
+    """Four projections."""
+    keys, heads = cfg.linear_num_key_heads * cfg.linear_key_head_dim, cfg.linear_num_value_heads
+    values = heads * cfg.linear_value_head_dim
+    sizes = {"in_proj_qkv": 2 * keys + values, "in_proj_z": values, "in_proj_b": heads, "in_proj_a": heads}
+    return SeparateInputs(*(wb.linear(name, cfg.hidden_size, size) for name, size in sizes.items()))
+
+
+class DeltaNet(nn.Module):
+    """The gated delta net: convolve queries, keys and values, scan, norm each head, gate, project back.
+
+    ``project(x, step)`` gives queries, keys and values side by side, then the gate ``z``, ``beta`` and ``alpha``.
+    """
+
+    def __init__(
+        self,
+        project: nn.Module,
+        conv: CausalConv,
+        sizes: tuple[int, int, int],
+        cache: int,
+        weights: ScanWeights,
+        norm: nn.Module,
+        out: nn.Module,
+    ) -> None:
+        """``sizes`` are the widths of queries, keys and values; ``cache`` is the handle of the scan's state."""
+        super().__init__()
+        self.project, self.conv, self.norm, self.out = project, conv, norm, out
+        self.sizes, self.cache, self.weights = sizes, cache, weights
+
+    def forward(self, x: Tensor, step: Step) -> Tensor:
+        """``[tokens, width]`` to the same."""
+        qkv, z, beta, alpha = self.project(x, step)
+        q, k, v = step.ops.split(self.conv(qkv, step), self.sizes)
+        y = step.ops.delta_rule(q, k, v, beta, alpha, self.weights, *step.state(self.cache))
+        return self.out(step.ops.gated(z, self.norm(y, step), "silu"), step)  # type: ignore[no-any-return]
+
+
+def delta_net(
+    cfg: Any, wb: WeightBuilder, index: int, rope: nn.Module | None, *, project: Callable[..., nn.Module]
+) -> DeltaNet:
+    """A gated delta net under the names of its authors; ``project(cfg, wb)`` makes its inputs."""
+    keys, heads = cfg.linear_num_key_heads * cfg.linear_key_head_dim, cfg.linear_num_value_heads
+    values = heads * cfg.linear_value_head_dim
+    state = StateSpec(shape=(heads, cfg.linear_key_head_dim, cfg.linear_value_head_dim))
+    return DeltaNet(
+        project(cfg, wb),
+        causal_conv(cfg, wb, "conv1d", 2 * keys + values, cfg.linear_conv_kernel_dim),
+        (keys, keys, values),
+        wb.cache(state),
+        ScanWeights(decay_rates(cfg, wb, heads), constant(wb, "dt_bias", heads)),
+        wb.rms_norm("norm", cfg.linear_value_head_dim, cfg.rms_norm_eps),
+        wb.linear("out_proj", values, cfg.hidden_size),
+    )

@@ -1,0 +1,95 @@
+"""The part of config.json that models with recurrent layers share, with the names Hugging Face uses."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from mistralrs.modelkit.config import CausalConfig, Size
+
+LINEAR, FULL = "linear_attention", "full_attention"
+
+_SAME_TYPE = {"mamba": LINEAR, "conv": LINEAR, "attention": FULL}
+
+Width = Annotated[int, Field(ge=2, le=64)]
+Limit = Annotated[float, Field(ge=0)]
+
+
+class HybridConfig(CausalConfig):
+    """A decoder some of whose layers carry a state instead of attending; ``layer_types`` says which.
+
+    ``state_style`` says how a checkpoint stores what belongs to a scan: ``trained`` with the logarithms of decay
+    rates, ``folded`` with the rates themselves and matrices without their dimensions of size 1.
+    """
+
+    layer_types: tuple[Literal["linear_attention", "full_attention"], ...]  # type: ignore[assignment]
+    state_style: Literal["trained", "folded"] = "trained"
+
+    def carries(self, layer: int) -> bool:
+        """Whether a layer is one of those with a state."""
+        return self.layer_types[layer] == LINEAR
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_layers(cls, raw: Any) -> Any:
+        if not isinstance(raw, dict):
+            return raw
+        stated = raw.get("layer_types") or raw.get("layers_block_type") or _by_position(raw)
+        if not isinstance(stated, list | tuple):
+            return raw
+        return {
+            **raw,
+            "layer_types": [_SAME_TYPE.get(kind, kind) if isinstance(kind, str) else kind for kind in stated],
+        }
+
+
+def _by_position(raw: dict[str, Any]) -> list[str] | None:
+    """Layer types of configs that state which layers attend, or every how many."""
+    count = raw.get("num_hidden_layers")
+    if not isinstance(count, int) or not 0 < count <= 4096:
+        return None
+    attending = raw.get("full_attn_idxs", raw.get("attn_layer_indices"))
+    if isinstance(attending, list | tuple):
+        return [FULL if index in attending else LINEAR for index in range(count)]
+    period = raw.get("attn_layer_period", raw.get("full_attention_interval"))
+    if not isinstance(period, int) or period < 1:
+        return None
+    offset = raw.get("attn_layer_offset", period - 1)
+    return [FULL if index % period == offset else LINEAR for index in range(count)]
+
+
+class SsmConfig(BaseModel):
+    """The sizes of a Mamba-2 block: heads, the groups of them that share inputs, and the state of each."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    mamba_n_heads: Size
+    mamba_d_head: Size
+    mamba_d_state: Size
+    mamba_n_groups: Size = 1
+    mamba_d_conv: Width = 4
+    mamba_conv_bias: bool = True
+    mamba_proj_bias: bool = False
+    time_step_limit: tuple[Limit, Limit] = (0.0, math.inf)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _divide(cls, raw: Any) -> Any:
+        if not isinstance(raw, dict):
+            return raw
+        known = {key: value for key, value in raw.items() if value is not None}
+        heads, width = known.get("mamba_n_heads"), known.get("hidden_size")
+        stated = known.get("mamba_d_head", "auto") != "auto"
+        if not stated and isinstance(heads, int) and isinstance(width, int) and heads > 0:
+            known["mamba_d_head"] = known.get("mamba_d_ssm", width * known.get("mamba_expand", 2)) // heads
+        return known
+
+    @model_validator(mode="after")
+    def _groups_divide_heads(self) -> SsmConfig:
+        if self.mamba_n_heads % self.mamba_n_groups:
+            raise ValueError(
+                f"mamba_n_heads ({self.mamba_n_heads}) must be a multiple of mamba_n_groups ({self.mamba_n_groups})"
+            )
+        return self
