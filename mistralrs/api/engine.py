@@ -14,7 +14,15 @@ from mistralrs.api.log import RequestLog
 from mistralrs.api.requests import ChatRequest, SamplingOptions
 from mistralrs.api.sampling import model_defaults, resolve
 from mistralrs.checkpoint import Progress, no_progress
-from mistralrs.engine.request import Abort, EngineInput, EngineOutput, Generate, SamplingParams
+from mistralrs.engine.request import (
+    Abort,
+    EngineInput,
+    EngineOutput,
+    Finished,
+    Generate,
+    SamplingParams,
+    Tokens,
+)
 from mistralrs.plugin import RequestRecord
 
 if TYPE_CHECKING:
@@ -25,6 +33,8 @@ if TYPE_CHECKING:
     from mistralrs.config.runtime import RuntimeConfig
     from mistralrs.loading.chat import ChatTemplate
     from mistralrs.plugin.host import PluginHost
+
+__all__ = ["EngineLoop", "EngineOutput", "Finished", "LocalEngine", "SamplingParams", "ServedModel", "Tokens"]
 
 CLOSE_SECONDS = 10.0
 NO_DEFAULTS: Mapping[str, Any] = MappingProxyType({})

@@ -108,18 +108,18 @@ class ProgressBar:
     def _tell(self, label: str, done: int, total: int | None, unit: str, *, finished: bool) -> None:
         if finished:
             seconds = self._clock() - self._started[label]
-            print(f"{label}: {_amount(done, unit)} in {seconds:.1f} s", file=self._stream, flush=True)
+            print(f"{label}: {amount(done, unit)} in {seconds:.1f} s", file=self._stream, flush=True)
             self._announced.discard(label)
         elif label not in self._announced:
             self._announced.add(label)
-            whole = f" ({_amount(total, unit)})" if total is not None else ""
+            whole = f" ({amount(total, unit)})" if total is not None else ""
             print(f"{label}{whole} ...", file=self._stream, flush=True)
 
     def _draw(self, label: str, done: int, total: int | None, unit: str, *, finished: bool) -> None:
         bar = self._bar = self._bar or _rich_bar(self._stream)
         if label not in self._tasks:
             self._tasks[label] = bar.add_task(label, amount="")
-        text = _amount(done, unit) if total is None else f"{_amount(done, unit)} of {_amount(total, unit)}"
+        text = amount(done, unit) if total is None else f"{amount(done, unit)} of {amount(total, unit)}"
         bar.update(self._tasks[label], completed=done, total=total, amount=text)
         if finished:
             bar.remove_task(self._tasks.pop(label))
@@ -135,7 +135,7 @@ def _rich_bar(stream: TextIO) -> RichProgress:
     return bar
 
 
-def _amount(count: int, unit: str) -> str:
+def amount(count: int, unit: str = "bytes") -> str:
     """A number of bytes in decimal units as file tools print it, or of steps as it is."""
     if unit != "bytes":
         return f"{count} {unit}"

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from mistralrs.api.asynchronous import EngineOutput, Finished, FinishReason, SamplingParams, Tokens, Usage
+from mistralrs.api.answer import FinishReason, Usage
+from mistralrs.api.engine import EngineOutput, Finished, SamplingParams, Tokens
 from mistralrs.errors import EngineError, RequestError
-from mistralrs_plugins.frontends.bench import measure
 from mistralrs_plugins.frontends.bench.measure import time_decoding, time_prompts
 
 USAGE = Usage(
@@ -63,7 +63,7 @@ class SteppedEngine:
 def stepped(monkeypatch: pytest.MonkeyPatch) -> Callable[..., SteppedEngine]:
     def make(expected: int, **settings: Any) -> SteppedEngine:
         engine = SteppedEngine(expected, **settings)
-        monkeypatch.setattr(measure.time, "perf_counter", engine.clock)
+        monkeypatch.setattr("mistralrs_plugins.frontends.bench.measure.time.perf_counter", engine.clock)
         return engine
 
     return make

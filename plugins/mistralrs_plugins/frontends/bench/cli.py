@@ -31,18 +31,20 @@ def bench(
         str, typer.Argument(metavar="[auto|text]", show_default=False, help="Kind of model: auto or text.")
     ] = "auto",
     prompt_len: Annotated[
-        list[str],
-        typer.Option("--prompt-len", "--n-prompt", metavar="N,...", help="Lengths of prompts to time; 0 skips them."),
-    ] = ["512"],  # noqa: B006
+        list[str] | None,
+        typer.Option(
+            "--prompt-len", "--n-prompt", metavar="N,...", help="Lengths of prompts to time, default 512; 0 skips them."
+        ),
+    ] = None,
     gen_len: Annotated[
         int, typer.Option("--gen-len", "--n-gen", metavar="N", min=0, help="Tokens to decode; below 2 skips it.")
     ] = 128,
-    depth: Annotated[list[str], typer.Option(metavar="N,...", help="Tokens in the cache before decoding is timed.")] = [
-        "4"
-    ],  # noqa: B006
-    concurrency: Annotated[list[str], typer.Option(metavar="N,...", help="Sequences that run at the same time.")] = [
-        "1"
-    ],  # noqa: B006
+    depth: Annotated[
+        list[str] | None, typer.Option(metavar="N,...", help="Tokens in the cache before decoding; default 4.")
+    ] = None,
+    concurrency: Annotated[
+        list[str] | None, typer.Option(metavar="N,...", help="Sequences that run at the same time; default 1.")
+    ] = None,
     iterations: Annotated[
         int, typer.Option("--iterations", "--repetitions", metavar="N", min=1, help="Times each test counts.")
     ] = 3,
@@ -57,10 +59,10 @@ def bench(
     from mistralrs_plugins.frontends.bench.session import measure
 
     plan = Plan(
-        prompt_lengths=tuple(length for length in numbers("--prompt-len", prompt_len) if length),
+        prompt_lengths=tuple(length for length in numbers("--prompt-len", prompt_len or ["512"]) if length),
         new_tokens=gen_len if gen_len > 1 else 0,
-        depths=numbers("--depth", depth),
-        concurrencies=numbers("--concurrency", concurrency, least=1),
+        depths=numbers("--depth", depth or ["4"]),
+        concurrencies=numbers("--concurrency", concurrency or ["1"], least=1),
         iterations=iterations,
         warmup=warmup,
     )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from mistralrs.errors import EngineError
 
 if TYPE_CHECKING:
-    from mistralrs.api.asynchronous import EngineOutput, Finished, SamplingParams
+    from mistralrs.api.engine import EngineOutput, Finished, SamplingParams
 
 
 class Engine(Protocol):
@@ -58,7 +58,7 @@ class _Run:
     """
 
     def __init__(self, engine: Engine, prompts: Sequence[Sequence[int]], new: int, most: int) -> None:
-        from mistralrs.api.asynchronous import SamplingParams
+        from mistralrs.api.engine import SamplingParams
 
         self.stamps: list[list[float]] = [[] for _ in prompts]
         self._missing = [new] * len(prompts)
@@ -82,12 +82,12 @@ class _Run:
             )
 
     def _receiver(self, index: int) -> Callable[[EngineOutput], None]:
-        from mistralrs.api.asynchronous import Finished
+        from mistralrs.api.engine import Finished, Tokens
 
         def receive(output: EngineOutput) -> None:
             if isinstance(output, Finished):
                 self._finish(output)
-            elif output.tokens:
+            elif isinstance(output, Tokens) and output.tokens:
                 self._count(index, time.perf_counter())
 
         return receive

@@ -19,7 +19,7 @@ STATUS = Path("/proc/self/status")
 
 def import_libraries(host: PluginHost) -> None:
     """Import what loading a model imports: it is no part of the time and memory that the model takes."""
-    for name in ("mistralrs.loading.load", "mistralrs.api.prepare", "mistralrs.api.asynchronous"):
+    for name in ("mistralrs.loading.load", "mistralrs.api.prepare"):
         importlib.import_module(name)
     for spec in host.specs("kernels"):
         with contextlib.suppress(MistralrsError):  # kernels that cannot be used are not: loading says so

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mistralrs.checkpoint import CachedModel, Source
-from mistralrs.cli.console import note, print_table
+from mistralrs.cli.console import amount, note, print_table
 from mistralrs.errors import MistralrsError, UsageError
 
 if TYPE_CHECKING:
@@ -50,10 +50,10 @@ def list_models(
     if as_json:
         typer.echo(json.dumps([_row(model) for model in models], indent=2))
         return
-    rows = [[model.reference, model.source, _amount(model.size), _when(model)] for model in models]
+    rows = [[model.reference, model.source, amount(model.size), _when(model)] for model in models]
     print_table(["MODEL", "SOURCE", "SIZE", "LAST USED"], rows)
     if sys.stdout.isatty():
-        typer.echo(f"{len(models)} models, {_amount(sum(model.size for model in models))}")
+        typer.echo(f"{len(models)} models, {amount(sum(model.size for model in models))}")
 
 
 @app.command("delete")
@@ -77,7 +77,7 @@ def delete_model(
     for entry in found:
         if yes or _confirmed(entry.model):
             freed = entry.source.delete(entry.model)
-            typer.echo(f"deleted {entry.model.reference}, {_amount(freed)} freed")
+            typer.echo(f"deleted {entry.model.reference}, {amount(freed)} freed")
 
 
 def _entries(host: PluginHost, hf_cache: Path | None) -> Iterator[Entry]:
@@ -95,7 +95,7 @@ def _entries(host: PluginHost, hf_cache: Path | None) -> Iterator[Entry]:
 def _confirmed(model: CachedModel) -> bool:
     if not _is_interactive():
         raise UsageError(f"not deleting {model.reference} without being sure", "add -y")
-    return typer.confirm(f"Delete {model.reference} ({_amount(model.size)})?", err=True)
+    return typer.confirm(f"Delete {model.reference} ({amount(model.size)})?", err=True)
 
 
 def _is_interactive() -> bool:
@@ -119,13 +119,3 @@ def _when(model: CachedModel) -> str:
     if model.last_used is None:
         return "never"
     return datetime.fromtimestamp(model.last_used).astimezone().strftime("%Y-%m-%d %H:%M")
-
-
-def _amount(count: int) -> str:
-    """A number of bytes in decimal units, as file tools print it."""
-    size = float(count)
-    for unit in ("B", "kB", "MB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.2f} GB"

@@ -1,0 +1,1 @@
+"""``mistralrs show``: what a model is, and the memory it will take."""

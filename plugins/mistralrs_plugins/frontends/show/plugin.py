@@ -1,0 +1,19 @@
+"""show: the declaration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mistralrs.plugin import FrontendSpec, Ref, hookimpl
+
+MISTRALRS_API = "1.0"
+
+
+@hookimpl
+def mistralrs_register_frontends() -> Iterator[FrontendSpec]:
+    """Declare the command."""
+    yield FrontendSpec(
+        name="show",
+        summary="Show what a model is: architecture, tensors, template, licence, memory",
+        app=Ref("mistralrs_plugins.frontends.show.cli:app"),
+    )
