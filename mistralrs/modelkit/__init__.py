@@ -22,9 +22,12 @@ if TYPE_CHECKING:
     )
     from mistralrs.modelkit.decoder import CausalLm, ParallelLayer, PostNormLayer, PreNormLayer, SandwichLayer
     from mistralrs.modelkit.experts import (
+        CORRECTION,
         expert_stack,
         gated_experts,
+        has_stacks,
         moe_block,
+        packed_experts,
         router_spec,
         shared_mlp,
         stacked,
@@ -46,7 +49,7 @@ if TYPE_CHECKING:
         mamba2,
         scan_weights,
     )
-    from mistralrs.modelkit.mlps import gated_mlp, plain_mlp
+    from mistralrs.modelkit.mlps import gated_mlp, plain_mlp, xielu
     from mistralrs.modelkit.norms import (
         across_heads,
         layer_norm,
@@ -59,23 +62,29 @@ if TYPE_CHECKING:
     )
     from mistralrs.modelkit.parts import (
         by_layer_type,
+        embedding_scale,
         gqa,
+        grouped_or_separate,
         grouped_qkv,
+        logits_divisor,
+        logits_scaling,
         packed_qkv,
         parallel,
         post_norm,
         pre_norm,
+        residual_scale,
         root_of_width,
         sandwich_norm,
         scaled,
         windowed,
     )
     from mistralrs.modelkit.recipe import DecoderRecipe, Names, output_head, with_positions
-    from mistralrs.modelkit.rope import no_rope, rope_from, rope_per_layer, rope_where
+    from mistralrs.modelkit.rope import no_rope, rope_backwards, rope_from, rope_per_layer, rope_where
     from mistralrs.modelkit.rope_config import RopeParameters
     from mistralrs.modelkit.state import (
         DeltaNet,
         GatedConv,
+        GroupedInputs,
         MixerLayer,
         SeparateInputs,
         by_layer,
@@ -84,6 +93,7 @@ if TYPE_CHECKING:
         decay_rates,
         delta_net,
         gated_conv,
+        grouped_inputs,
         nothing,
         separate_inputs,
     )
@@ -92,8 +102,10 @@ if TYPE_CHECKING:
         SsmConfig,
     )
     from mistralrs.modelkit.tiny import TINY
+    from mistralrs.modelkit.transposed import transposing
 
 _HOME = {
+    "CORRECTION": "experts",
     "across_heads": "norms",
     "Activation": "config",
     "Attention": "attention",
@@ -108,17 +120,24 @@ _HOME = {
     "decay_rates": "state",
     "DecoderRecipe": "recipe",
     "delta_net": "state",
+    "DeltaConfig": "state_config",
     "DeltaNet": "state",
+    "embedding_scale": "parts",
     "expert_stack": "experts",
     "gated_conv": "state",
     "gated_experts": "experts",
+    "has_stacks": "experts",
+    "packed_experts": "experts",
     "gated_mlp": "mlps",
     "GatedAttention": "gated_attention",
     "GatedConv": "state",
     "GgufMap": "gguf",
     "gqa": "parts",
     "grouped_norm": "mamba",
+    "grouped_or_separate": "parts",
     "grouped_qkv": "parts",
+    "GroupedInputs": "state",
+    "grouped_inputs": "state",
     "GroupedRmsNorm": "mamba",
     "HeadSize": "config",
     "HybridConfig": "state_config",
@@ -130,6 +149,8 @@ _HOME = {
     "layer_norm_without_bias": "norms",
     "layer_norm_without_weight": "norms",
     "Mamba2": "mamba",
+    "logits_divisor": "parts",
+    "logits_scaling": "parts",
     "mamba2": "mamba",
     "MixerLayer": "state",
     "moe_block": "experts",
@@ -153,9 +174,11 @@ _HOME = {
     "QkvPacked": "attention",
     "QkvParts": "attention",
     "queries_with_gates": "gated_attention",
+    "residual_scale": "parts",
     "rms": "norms",
     "rms_without_weight": "norms",
     "root_of_width": "parts",
+    "rope_backwards": "rope",
     "rope_from": "rope",
     "rope_per_layer": "rope",
     "rope_where": "rope",
@@ -179,12 +202,15 @@ _HOME = {
     "switched_shared_mlp": "experts",
     "TemperedAttention": "attention_variants",
     "TINY": "tiny",
+    "transposing": "transposed",
     "when": "norms",
     "windowed": "parts",
     "with_positions": "recipe",
+    "xielu": "mlps",
 }
 
 __all__ = [
+    "CORRECTION",
     "TINY",
     "Activation",
     "Attention",
@@ -192,10 +218,12 @@ __all__ = [
     "CausalLm",
     "ClampedQkv",
     "DecoderRecipe",
+    "DeltaConfig",
     "DeltaNet",
     "GatedAttention",
     "GatedConv",
     "GgufMap",
+    "GroupedInputs",
     "GroupedRmsNorm",
     "HeadSize",
     "HybridConfig",
@@ -231,22 +259,29 @@ __all__ = [
     "constant",
     "decay_rates",
     "delta_net",
+    "embedding_scale",
     "expert_stack",
     "gated_conv",
     "gated_experts",
     "gated_mlp",
     "gqa",
+    "grouped_inputs",
     "grouped_norm",
+    "grouped_or_separate",
     "grouped_qkv",
+    "has_stacks",
     "latent_attention",
     "layer_norm",
     "layer_norm_without_bias",
     "layer_norm_without_weight",
+    "logits_divisor",
+    "logits_scaling",
     "mamba2",
     "moe_block",
     "no_rope",
     "nothing",
     "output_head",
+    "packed_experts",
     "packed_qkv",
     "parallel",
     "per_head",
@@ -254,9 +289,11 @@ __all__ = [
     "post_norm",
     "pre_norm",
     "queries_with_gates",
+    "residual_scale",
     "rms",
     "rms_without_weight",
     "root_of_width",
+    "rope_backwards",
     "rope_from",
     "rope_per_layer",
     "rope_where",
@@ -270,9 +307,11 @@ __all__ = [
     "stacked",
     "stacked_transposed",
     "switched_shared_mlp",
+    "transposing",
     "when",
     "windowed",
     "with_positions",
+    "xielu",
 ]
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 MlpPart = Callable[..., nn.Module]
 SharedPart = Callable[[Any, Any], "nn.Module | None"]
 CORRECTION = "gate.e_score_correction_bias"
-PACKED = "gate_up_proj"
+PACKED = ("experts.gate_up_proj", "experts.down_proj")
 
 
 def router_spec(cfg: MoeConfig) -> RouterSpec:
@@ -63,16 +63,46 @@ def stacked_transposed(
     return [WeightStack.of(wb.prepare(Weight.dense(piece.contiguous()))) for piece in pieces]
 
 
-def gated_experts(cfg: MoeConfig, wb: WeightBuilder, *, names: tuple[str, str, str] = GATED) -> nn.Module:
-    """Experts that are gated feed-forward blocks; gate and up may be stored as one ``gate_up_proj``."""
+def gated_experts(
+    cfg: MoeConfig,
+    wb: WeightBuilder,
+    *,
+    names: tuple[str, str, str] = GATED,
+    bias: bool = False,
+    activation: str | None = None,
+) -> nn.Module:
+    """Experts that are gated feed-forward blocks, each with its own tensors below ``experts``.
+
+    Checkpoints may also stack each of the three projections, or gate and up together. ``names`` are those of gate, up
+    and down; ``activation`` replaces the config's.
+    """
+    if wb.has(PACKED[0]):
+        return _packed(cfg, wb, PACKED)
+    at, count, width, inner = wb.pp("experts"), cfg.num_experts, cfg.hidden_size, cfg.moe_intermediate_size
+
+    def projection(name: str, in_features: int, out_features: int) -> ExpertLinear:
+        added = at.tensor(f"{name}.bias", (count, out_features)) if bias else None
+        return ExpertLinear(expert_stack(at, name, count, in_features, out_features), added)
+
+    gate, up = (projection(name, width, inner) for name in names[:2])
+    return GatedExperts(gate, up, projection(names[2], inner, width), activation or cfg.hidden_act)
+
+
+def packed_experts(cfg: MoeConfig, wb: WeightBuilder, *, names: tuple[str, str] = PACKED) -> nn.Module:
+    """The same for checkpoints with two tensors: gate and up ``[experts, 2 * inner, width]``, and down."""
+    return gated_experts(cfg, wb) if has_stacks(wb) else _packed(cfg, wb, names)
+
+
+def has_stacks(wb: WeightBuilder) -> bool:
+    """Whether gate, up and down are one tensor each for all experts, as in GGUF."""
+    return wb.has(f"experts.{GATED[0]}.weight")
+
+
+def _packed(cfg: MoeConfig, wb: WeightBuilder, names: tuple[str, str]) -> PackedGatedExperts:
     count, width, inner = cfg.num_experts, cfg.hidden_size, cfg.moe_intermediate_size
-    if wb.has(PACKED):
-        gate_up = stacked(wb, PACKED, count, width, 2 * inner)
-        down = stacked(wb, "down_proj", count, inner, width)
-        return PackedGatedExperts(ExpertLinear(gate_up), ExpertLinear(down), inner, cfg.hidden_act)
-    gate, up = (ExpertLinear(expert_stack(wb, name, count, width, inner)) for name in names[:2])
-    down = expert_stack(wb, names[2], count, inner, width)
-    return GatedExperts(gate, up, ExpertLinear(down), cfg.hidden_act)
+    gate_up = ExpertLinear(stacked(wb, names[0], count, width, 2 * inner))
+    down = ExpertLinear(stacked(wb, names[1], count, inner, width))
+    return PackedGatedExperts(gate_up, down, inner, cfg.hidden_act)
 
 
 def shared_mlp(name: str) -> SharedPart:
@@ -111,8 +141,8 @@ def moe_block(
 ) -> nn.Module:
     """The feed-forward block of a layer: experts where the config says so, ``dense`` elsewhere.
 
-    ``gate`` is the router's projection, ``correction`` a tensor that is added to its scores for the choice only;
-    ``experts`` stand below ``experts``. ``weigh_input``: the router's weights multiply what experts get.
+    ``gate`` is the router's projection, ``correction`` a tensor that is added to its scores for the choice only.
+    ``weigh_input``: the router's weights multiply what experts get, not what they give.
     """
     if not cfg.is_sparse(wb.layer or 0):
         return dense(cfg, wb)
@@ -120,4 +150,4 @@ def moe_block(
     if correction is not None:
         bias = wb.tensor(correction, (cfg.num_experts,), role="router")
     router = Router(wb.linear(gate, cfg.hidden_size, cfg.num_experts, bias=gate_bias), router_spec(cfg), bias)
-    return SparseMlp(router, experts(cfg, wb.pp("experts")), cfg.num_experts, shared(cfg, wb), weigh_input=weigh_input)
+    return SparseMlp(router, experts(cfg, wb), cfg.num_experts, shared(cfg, wb), weigh_input=weigh_input)

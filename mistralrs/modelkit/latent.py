@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from mistralrs.layers import Chain, weight_of
 from mistralrs.layers.rope_scaling import yarn_attention_factor
 from mistralrs.modelkit.latent_config import LatentConfig
-from mistralrs.modelkit.norms import NormPart, rms
 from mistralrs.ops import AttentionSpec, PagedSpec, Step
 
 if TYPE_CHECKING:
@@ -57,10 +56,8 @@ class LatentAttention(nn.Module):
         return self.out(step.ops.heads_linear(seen, self.v_up), step)  # type: ignore[no-any-return]
 
 
-def latent_attention(
-    cfg: LatentConfig, wb: WeightBuilder, index: int, rope: nn.Module, *, norm: NormPart = rms
-) -> LatentAttention:
-    """The block under the names Hugging Face gives it; ``norm`` norms the latents of queries and of keys and values."""
+def latent_attention(cfg: LatentConfig, wb: WeightBuilder, index: int, rope: nn.Module) -> LatentAttention:
+    """The block under the names Hugging Face gives it."""
     heads, width, bias = cfg.num_attention_heads, cfg.hidden_size, cfg.attention_bias
     rank, rotated, nope = cfg.kv_lora_rank, cfg.qk_rope_head_dim, cfg.qk_nope_head_dim
     spec = AttentionSpec(heads=heads, kv_heads=1, head_dim=rank + rotated, scale=_scale(cfg))
@@ -69,14 +66,14 @@ def latent_attention(
         q = wb.linear("q_proj", width, q_size)
     else:
         down = wb.linear("q_a_proj", width, cfg.q_lora_rank, bias=bias)
-        normed = norm(cfg, wb, "q_a_layernorm", cfg.q_lora_rank)
+        normed = wb.rms_norm("q_a_layernorm", cfg.q_lora_rank, cfg.latent_norm_eps)
         q = Chain(down, normed, wb.linear("q_b_proj", cfg.q_lora_rank, q_size))
     return LatentAttention(
         wb.cache(PagedSpec(kv_heads=1, head_dim=rank + rotated, v_head_dim=rank, latent=True)),
         spec,
         q,
         wb.linear("kv_a_proj_with_mqa", width, rank + rotated, bias=bias),
-        norm(cfg, wb, "kv_a_layernorm", rank),
+        wb.rms_norm("kv_a_layernorm", rank, cfg.latent_norm_eps),
         _up(cfg, wb),
         wb.linear("o_proj", heads * cfg.v_head_dim, width, bias=bias),
         rope,

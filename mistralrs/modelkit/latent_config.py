@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from mistralrs.checkpoint import TensorInfo
 from mistralrs.modelkit.config import CausalConfig, HeadSize, Size
@@ -18,7 +18,7 @@ class LatentConfig(CausalConfig):
 
     Of each query and key head ``qk_nope_head_dim`` numbers know no position; ``qk_rope_head_dim``, which is what
     ``head_dim`` means here, are rotated, and all heads share those of the key. ``q_lora_rank`` None: queries are
-    projected directly.
+    projected directly. ``latent_norm_eps`` is that of the norms of latents, which are not the model's.
     """
 
     q_lora_rank: Size | None = None
@@ -26,6 +26,7 @@ class LatentConfig(CausalConfig):
     qk_nope_head_dim: Size
     qk_rope_head_dim: HeadSize
     v_head_dim: Size
+    latent_norm_eps: Annotated[float, Field(ge=0, lt=1)] = 1e-6
 
     @model_validator(mode="before")
     @classmethod

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import torch
+import torch.nn.functional as F
 from torch import nn
 
-from mistralrs.layers import Activation, GatedMlp, Mlp, PackedGatedMlp
+from mistralrs.errors import ModelFormatError
+from mistralrs.layers import Activation, GatedMlp, Mlp, PackedGatedMlp, Xielu
 from mistralrs.modelkit.config import CausalConfig
 
 if TYPE_CHECKING:
@@ -42,6 +45,23 @@ def gated_mlp(
 def by_name(cfg: CausalConfig, wb: WeightBuilder) -> nn.Module:
     """The activation that the config names."""
     return Activation(cfg.hidden_act)
+
+
+def xielu(cfg: Any, wb: WeightBuilder) -> Xielu:
+    """The learned activation, from tensors under ``act_fn`` or from the config's lists of one number for each layer."""
+    at, layer = wb.pp("act_fn"), wb.layer or 0
+    numbers = {}
+    for name, shape in (("alpha_p", (1,)), ("alpha_n", (1,)), ("beta", ()), ("eps", ())):
+        listed = getattr(cfg, f"xielu_{name}")
+        if listed is None:
+            numbers[name] = at.tensor(name, shape)
+        elif layer < len(listed):
+            numbers[name] = torch.tensor(listed[layer], dtype=wb.dtype, device=wb.device)
+        else:
+            raise ModelFormatError(f"xielu_{name} lists {len(listed)} layers, the model has more")
+    positive = F.softplus(numbers["alpha_p"])
+    negative = numbers["beta"] + F.softplus(numbers["alpha_n"])
+    return Xielu(positive, negative, numbers["beta"], numbers["eps"])
 
 
 def plain_mlp(

@@ -70,6 +70,10 @@ class WeightBuilder:
         """Step into a sub-module: ``wb.pp("layers", 3)``."""
         return replace(self, path=(*self.path, *(str(part) for part in parts)))
 
+    def up(self) -> WeightBuilder:
+        """Step out, into the module that this one is a part of."""
+        return replace(self, path=self.path[:-1])
+
     def each(self, count: int) -> Iterator[tuple[int, WeightBuilder]]:
         """Step into the layers ``0 .. count - 1``, each in its own slot."""
         for i in range(count):

@@ -51,7 +51,7 @@ class CheckpointSource:
         info = self.checkpoint.tensors.get(stored)
         if info is None:
             raise ModelFormatError(f"the checkpoint has no tensor {stored!r}", "the download may be incomplete")
-        if info.shape != shape:
+        if not _same_numbers(info.shape, shape):
             raise ModelFormatError(f"tensor {stored!r} has shape {list(info.shape)}, the model needs {list(shape)}")
         self.read.add(stored)
         return _view(self.checkpoint.read(stored), info.layout, shape)
@@ -59,6 +59,13 @@ class CheckpointSource:
     def unread(self) -> list[str]:
         """Names in the file that were never asked for."""
         return sorted(set(self.checkpoint.tensors) - self.read)
+
+
+def _same_numbers(stored: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
+    """Whether shapes differ at most by sizes of one before the last, which formats drop or keep as they like."""
+    if stored == wanted:
+        return True
+    return stored[-1:] == wanted[-1:] and [n for n in stored if n != 1] == [n for n in wanted if n != 1]
 
 
 def _view(raw: memoryview, layout: Layout, shape: tuple[int, ...]) -> Weight:
@@ -85,10 +92,10 @@ class DictSource:
         found = self.tensors.get(name)
         if found is None:
             raise ModelFormatError(f"the checkpoint has no tensor {name!r}")
-        if tuple(found.shape) != shape:
+        if not _same_numbers(tuple(found.shape), shape):
             raise ModelFormatError(f"tensor {name!r} has shape {list(found.shape)}, the model needs {list(shape)}")
         self.read.add(name)
-        return Weight.dense(found)
+        return Weight.dense(found.view(shape))
 
     def unread(self) -> list[str]:
         """Names that were never asked for."""

@@ -68,6 +68,60 @@ GEMMA3_ROPE = {
 EXPERTS = {"num_hidden_layers": 2, "num_experts": 4, "num_local_experts": 4, "num_experts_per_tok": 2}
 NARROW = {**EXPERTS, "moe_intermediate_size": 24}
 
+LATENT = {
+    "num_hidden_layers": 2,
+    "num_key_value_heads": 4,
+    "q_lora_rank": 24,
+    "kv_lora_rank": 16,
+    "qk_nope_head_dim": 16,
+    "qk_rope_head_dim": 8,
+    "v_head_dim": 12,
+}
+ROUTED = {
+    "num_hidden_layers": 2,
+    "n_routed_experts": 4,
+    "num_experts_per_tok": 2,
+    "moe_intermediate_size": 24,
+    "n_shared_experts": 1,
+    "n_group": 2,
+    "topk_group": 1,
+    "routed_scaling_factor": 1.5,
+    "first_k_dense_replace": 1,
+    "norm_topk_prob": True,
+}
+GROUPED_GREEDY = {"topk_method": "group_limited_greedy", "q_lora_rank": None}
+DEEPSEEK_YARN = _rope(
+    rope_type="yarn",
+    factor=4.0,
+    original_max_position_embeddings=32,
+    mscale=1.0,
+    mscale_all_dim=0.7,
+)
+ERNIE = {
+    **NARROW,
+    "num_hidden_layers": 3,
+    "moe_num_experts": 4,
+    "moe_k": 2,
+    "moe_layer_end_index": 1,
+    "use_bias": False,
+    "moe_num_shared_experts": 1,
+}
+GRANITE = {
+    "embedding_multiplier": 3.0,
+    "residual_multiplier": 0.7,
+    "attention_multiplier": 0.3,
+    "logits_scaling": 2.0,
+}
+LLAMA4 = {
+    "num_hidden_layers": 4,
+    "num_local_experts": 4,
+    "head_dim": 16,
+    "intermediate_size_mlp": 64,
+    "interleave_moe_layer_step": 2,
+    "attention_chunk_size": 8,
+    "floor_scale": 4,
+}
+
 CASES = [
     Case("LlamaForCausalLM", "LlamaConfig"),
     Case("LlamaForCausalLM", "LlamaConfig", {"tie_word_embeddings": True}, "tied"),
@@ -104,6 +158,25 @@ CASES = [
     Case("Qwen2MoeForCausalLM", "Qwen2MoeConfig", {**NARROW, "shared_expert_intermediate_size": 40}),
     Case("Qwen3MoeForCausalLM", "Qwen3MoeConfig", {**NARROW, "head_dim": 16, "norm_topk_prob": True}),
     Case("OlmoeForCausalLM", "OlmoeConfig", EXPERTS),
+    Case("PhimoeForCausalLM", "PhimoeConfig", {**EXPERTS, "attention_bias": True, "lm_head_bias": True}),
+    Case("DeepseekV2ForCausalLM", "DeepseekV2Config", {**ROUTED, **LATENT}),
+    Case("DeepseekV2ForCausalLM", "DeepseekV2Config", {**ROUTED, **LATENT, **GROUPED_GREEDY}, "grouped"),
+    Case("DeepseekV3ForCausalLM", "DeepseekV3Config", {**ROUTED, **LATENT}),
+    Case("DeepseekV3ForCausalLM", "DeepseekV3Config", {**ROUTED, **LATENT, **DEEPSEEK_YARN}, "yarn"),
+    Case("Glm4MoeLiteForCausalLM", "Glm4MoeLiteConfig", {**ROUTED, **LATENT}),
+    Case("Glm4MoeForCausalLM", "Glm4MoeConfig", {**ROUTED, "head_dim": 16, "attention_bias": True}),
+    Case("Glm4MoeForCausalLM", "Glm4MoeConfig", {**ROUTED, "head_dim": 16, "use_qk_norm": True}, "normed"),
+    Case("Dots1ForCausalLM", "Dots1Config", {**ROUTED, "head_dim": 8}),
+    Case("MiniMaxM2ForCausalLM", "MiniMaxM2Config", {**EXPERTS, "head_dim": 16, "rotary_dim": 8}),
+    Case("HunYuanMoEV1ForCausalLM", "HunYuanMoEV1Config", {**EXPERTS, "moe_topk": 2, "head_dim": 16}),
+    Case("Ernie4_5_MoeForCausalLM", "Ernie4_5_MoeConfig", ERNIE),
+    Case("GraniteMoeForCausalLM", "GraniteMoeConfig", {**EXPERTS, **GRANITE}),
+    Case(
+        "GraniteMoeSharedForCausalLM", "GraniteMoeSharedConfig", {**EXPERTS, **GRANITE, "shared_intermediate_size": 40}
+    ),
+    Case("GptOssForCausalLM", "GptOssConfig", {**EXPERTS, "head_dim": 16, "sliding_window": 5}),
+    Case("Llama4ForCausalLM", "Llama4TextConfig", LLAMA4),
+    Case("MiniCPM3ForCausalLM", "MiniCPM3Config", {**LATENT, "tie_word_embeddings": False, "dim_model_base": 16}),
     Case(
         "Gemma3ForCausalLM",
         "Gemma3TextConfig",

@@ -8,6 +8,7 @@ import pytest
 import torch
 import transformers
 from cases import CASES, SIZES, Case, state_of
+from dense_cases import DENSE_CASES
 from state_cases import STATE_CASES
 
 from mistralrs.layouts import F32
@@ -25,7 +26,7 @@ def host() -> PluginHost:
     return PluginHost(Policy())
 
 
-@pytest.fixture(scope="module", params=[*CASES, *STATE_CASES], ids=lambda case: case.id)
+@pytest.fixture(scope="module", params=[*CASES, *DENSE_CASES, *STATE_CASES], ids=lambda case: case.id)
 def pair(request: pytest.FixtureRequest, host: PluginHost) -> tuple[Any, Any, dict[str, Any]]:
     """The reference model, our spec, and the configuration both were made from."""
     case: Case = request.param
@@ -33,9 +34,9 @@ def pair(request: pytest.FixtureRequest, host: PluginHost) -> tuple[Any, Any, di
     torch.manual_seed(7)
     reference = getattr(transformers, case.key)._from_config(config, attn_implementation="eager").eval()
     with torch.no_grad():
-        for name, parameter in reference.named_parameters():
+        for name, parameter in [*reference.named_parameters(), *reference.named_buffers()]:
             # Ones and zeros would hide a weight that is not applied.
-            if "norm" in name or "bias" in name or name.endswith((".D", "A_log")):
+            if any(part in name for part in ("norm", "bias", "ln_")) or name.endswith((".D", "A_log")):
                 parameter.add_(0.3 * torch.randn_like(parameter))
     return reference, host.resolve("architecture", case.key), {**config.to_dict(), **case.extra}
 
@@ -126,8 +127,9 @@ def test_a_shape_only_build_takes_no_memory(pair: Any) -> None:
     _, spec, config = pair
     meta = torch.device("meta")
     wb = WeightBuilder(MetaSource(dict.fromkeys(state_of(pair[0]), F32)), device=meta)
-    model = spec.build.load()(spec.config.load().model_validate(config), wb)
+    parsed = spec.config.load().model_validate(config)
+    model = spec.build.load()(parsed, wb)
     assert all(buffer.is_meta for name, buffer in model.named_buffers() if "inv_freq" not in name)
     names = [request.name for request in wb.log]
     assert len(names) == len(set(names)), "a tensor was asked for twice"
-    assert {request.layer for request in wb.log} == {None, *range(config["num_hidden_layers"])}
+    assert {request.layer for request in wb.log} == {None, *range(parsed.num_hidden_layers)}

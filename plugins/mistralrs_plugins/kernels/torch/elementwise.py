@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mistralrs.ops import AttentionMeta
+
 _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "silu": F.silu,
     "gelu": F.gelu,
@@ -18,6 +20,11 @@ _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "sigmoid": torch.sigmoid,
     "relu2": lambda x: F.relu(x).square(),
 }
+
+
+def token_types(meta: AttentionMeta) -> Tensor:
+    """What the batch says, or zeros."""
+    return torch.zeros_like(meta.slots) if meta.types is None else meta.types
 
 
 def rms_norm(x: Tensor, weight: Tensor, eps: float, offset: float) -> Tensor:
@@ -59,8 +66,16 @@ def clamp(x: Tensor, limit: float) -> Tensor:
 
 
 def gated(gate: Tensor, up: Tensor, activation: str) -> Tensor:
-    """``activation(gate) * up``."""
+    """``activation(gate) * up``, or a product of its own."""
+    if activation == "clamped_swiglu":
+        return _clamped_swiglu(gate, up)
     return _ACTIVATIONS[activation](gate) * up
+
+
+def _clamped_swiglu(gate: Tensor, up: Tensor, limit: float = 7.0, slope: float = 1.702) -> Tensor:
+    """GPT-OSS's: both sides are clamped, and the linear one starts from one (model card, arXiv 2508.10925)."""
+    gate = gate.clamp(max=limit)
+    return (up.clamp(-limit, limit) + 1) * gate * torch.sigmoid(slope * gate)
 
 
 def split(x: Tensor, sizes: tuple[int, ...]) -> tuple[Tensor, ...]:
