@@ -160,7 +160,7 @@ def test_json_that_parsers_disagree_about(server: RunningServer, body: bytes) ->
 FUZZ = (None, True, 0, -1, 1.5, 2**64, "", "x", "\x00", [], [[]], [{}], [None], {}, {"type": []}, {"x": {"y": [1]}})
 
 
-@pytest.mark.parametrize("path", [CHAT, "/v1/completions", "/v1/messages", "/tokenize", "/detokenize"])
+@pytest.mark.parametrize("path", [CHAT, "/v1/completions", "/v1/messages", "/v1/responses", "/tokenize", "/detokenize"])
 def test_no_value_of_any_field_breaks_anything(server: RunningServer, path: str) -> None:
     document = server.get("/api-doc/openapi.json").json
     schema = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]["$ref"]
@@ -168,6 +168,7 @@ def test_no_value_of_any_field_breaks_anything(server: RunningServer, path: str)
     good = {CHAT: chat_body("x", max_tokens=1), "/v1/messages": {"messages": [USER], "max_tokens": 1}}
     base = good.get(path, {"tokens": [1]} if path == "/detokenize" else {"prompt": "x"})
     base = {**base, "max_tokens": 1} if path == "/v1/completions" else base
+    base = {"input": "x", "max_output_tokens": 1} if path == "/v1/responses" else base
     for field in fields:
         for value in FUZZ:
             reply = server.post(path, {**base, field: value})
@@ -235,7 +236,7 @@ def test_routes_and_methods_that_are_not_there(server: RunningServer, method: st
     assert reply.error["message"]
 
 
-@pytest.mark.parametrize("path", ["/v1/embeddings", "/v1/rerank", "/v1/responses", "/v1/images/generations"])
+@pytest.mark.parametrize("path", ["/v1/embeddings", "/v1/rerank", "/v1/images/generations"])
 def test_interfaces_that_are_not_there_say_so(server: RunningServer, path: str) -> None:
     reply = server.post(path, {"input": "x"})
     assert (reply.status, reply.error["code"]) == (400, "not_supported")

@@ -104,14 +104,18 @@ class ChatBody(StreamedBody, ThinkingFields):
 
 def chat_request(messages: tuple[ChatMessage, ...], thinking: ThinkingFields, *, truncate: bool = False) -> ChatRequest:
     """The request behind a body; here the conversation as a whole is checked. Raises :class:`RequestError`."""
-    values = {
-        "messages": messages,
-        "enable_thinking": thinking.enable_thinking,
-        "reasoning_effort": thinking.reasoning_effort,
-        "template_inputs": thinking.chat_template_kwargs,
-        "truncate": truncate,
-    }
-    return parse(ChatRequest, values)
+    return conversation_request(
+        messages,
+        enable_thinking=thinking.enable_thinking,
+        reasoning_effort=thinking.reasoning_effort,
+        template_inputs=thinking.chat_template_kwargs,
+        truncate=truncate,
+    )
+
+
+def conversation_request(messages: tuple[ChatMessage, ...], **fields: Any) -> ChatRequest:
+    """A conversation to continue, with the fields of :class:`ChatRequest`. Raises :class:`RequestError`."""
+    return parse(ChatRequest, {"messages": messages, **fields})
 
 
 class CompletionBody(StreamedBody):

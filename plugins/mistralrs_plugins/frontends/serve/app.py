@@ -16,11 +16,21 @@ from mistralrs_plugins.frontends.serve import openapi
 from mistralrs_plugins.frontends.serve.access import Access
 from mistralrs_plugins.frontends.serve.errors import CLIENT_GONE, HttpError, as_http_error
 from mistralrs_plugins.frontends.serve.guard import Guard, KeyRing
-from mistralrs_plugins.frontends.serve.routers import absent, chat, completions, health, messages, metrics, models, text
+from mistralrs_plugins.frontends.serve.routers import (
+    absent,
+    chat,
+    completions,
+    health,
+    messages,
+    metrics,
+    models,
+    responses,
+    text,
+)
 from mistralrs_plugins.frontends.serve.service import Service
 from mistralrs_plugins.frontends.serve.stream import ErrorResponse
 
-ROUTERS = (health, models, chat, completions, messages, text, absent)
+ROUTERS = (health, models, chat, completions, responses, messages, text, absent)
 """The modules of all routes but those that a setting switches off."""
 
 
@@ -54,7 +64,7 @@ def make_server_app(service: Service, keys: KeyRing) -> ASGIApp:
         app = CORSMiddleware(
             app,
             allow_origins=config.cors_origin,
-            allow_methods=["GET", "POST"],
+            allow_methods=["GET", "POST", "DELETE"],
             allow_headers=["*"],
             expose_headers=["x-request-id"],
         )

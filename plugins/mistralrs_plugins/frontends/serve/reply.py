@@ -61,6 +61,7 @@ async def begin(
     sampling: SamplingParams,
     answers: int,
     prompts: Callable[[], Awaitable[Sequence[tuple[int, ...]]]],
+    truncate: bool | None = None,
 ) -> tuple[Ticket, Generation]:
     """A place for ``answers`` answers, then their start. ``prompts`` makes the prompts once there is a place."""
     ticket = await service.admit(request, model, answers)
@@ -69,7 +70,7 @@ async def begin(
             await prompts(),
             sampling,
             n=body.n,
-            truncate=body.truncate_sequence,
+            truncate=body.truncate_sequence if truncate is None else truncate,
             cache_salt=cache_salt(request, body.cache_salt),
             observe=service.watchers[model.id].watch(),
         )

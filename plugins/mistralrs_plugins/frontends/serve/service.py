@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from fastapi import Request
 
@@ -19,6 +20,7 @@ from mistralrs_plugins.frontends.serve.errors import HttpError, client_gone
 from mistralrs_plugins.frontends.serve.metrics import Metrics
 from mistralrs_plugins.frontends.serve.models.model import Model, ModelState
 from mistralrs_plugins.frontends.serve.models.pool import ModelPool
+from mistralrs_plugins.frontends.serve.responses.store import ResponseStore
 from mistralrs_plugins.frontends.serve.stream import while_connected
 
 
@@ -32,7 +34,9 @@ class Service:
         self.tickets: set[Ticket] = set()
         self.draining = False
         self.bytes_read = 0
+        self.responses = ResponseStore()
         self.log = log
+        self._tasks: set[asyncio.Task[None]] = set()
         self.metrics = Metrics()
         self.watchers = {model.id: self.metrics.of_model(model) for model in pool.models}
 
@@ -97,6 +101,12 @@ class Service:
             wait = str(max(1, math.ceil(taken / seqs)))
             message = f"{taken} answers are being made or wait, the limit is {capacity}; {answers} more do not fit"
             raise HttpError(429, message, "overloaded", headers={"retry-after": wait})
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do what no client waits for. It holds a ticket, so the server does not end without it."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def cut_off(self) -> None:
         """End everything that runs, telling the clients why."""

@@ -15,13 +15,12 @@ ABSENT = {
     "/v1/embeddings": "embeddings",
     "/v1/rerank": "reranking",
     "/v1/score": "scoring",
-    "/v1/responses": "the Responses interface",
     "/v1/images/generations": "image generation",
     "/v1/audio/speech": "speech",
     "/v1/audio/transcriptions": "transcription",
     "/v1/moderations": "moderation",
 }
-JSON_ROUTES = frozenset({"/v1/embeddings", "/v1/rerank", "/v1/score", "/v1/responses"})
+JSON_ROUTES = frozenset({"/v1/embeddings", "/v1/rerank", "/v1/score"})
 
 
 def _refuser(path: str, feature: str) -> None:
