@@ -49,16 +49,17 @@ class Activation(nn.Module):
 
 
 class Xielu(nn.Module):
-    """xIELU with its two learned slopes, each ``[1]``."""
+    """xIELU: two learned slopes and two constants, tensors of one number each."""
 
     positive: Tensor
     negative: Tensor
+    beta: Tensor
+    eps: Tensor
 
-    def __init__(self, positive: Tensor, negative: Tensor, beta: float, eps: float) -> None:
+    def __init__(self, positive: Tensor, negative: Tensor, beta: Tensor, eps: Tensor) -> None:
         super().__init__()
-        self.register_buffer("positive", positive, persistent=False)
-        self.register_buffer("negative", negative, persistent=False)
-        self.beta, self.eps = beta, eps
+        for name, value in (("positive", positive), ("negative", negative), ("beta", beta), ("eps", eps)):
+            self.register_buffer(name, value, persistent=False)
 
     def forward(self, x: Tensor, step: Step) -> Tensor:
         """Same shape out as in."""

@@ -35,10 +35,7 @@ if TYPE_CHECKING:
         switched_shared_mlp,
     )
     from mistralrs.modelkit.experts_config import MoeConfig
-    from mistralrs.modelkit.gated_attention import (
-        GatedAttention,
-        queries_with_gates,
-    )
+    from mistralrs.modelkit.gated_attention import GatedAttention, gated_gqa, queries_with_gates
     from mistralrs.modelkit.gguf import GgufMap
     from mistralrs.modelkit.latent import LatentAttention, latent_attention
     from mistralrs.modelkit.latent_config import LatentConfig, LatentGgufMap
@@ -53,6 +50,7 @@ if TYPE_CHECKING:
     from mistralrs.modelkit.norms import (
         across_heads,
         layer_norm,
+        layer_norm_of_each_head,
         layer_norm_without_bias,
         layer_norm_without_weight,
         per_head,
@@ -98,6 +96,7 @@ if TYPE_CHECKING:
         separate_inputs,
     )
     from mistralrs.modelkit.state_config import (
+        DeltaConfig,
         HybridConfig,
         SsmConfig,
     )
@@ -128,6 +127,7 @@ _HOME = {
     "gated_experts": "experts",
     "has_stacks": "experts",
     "packed_experts": "experts",
+    "gated_gqa": "gated_attention",
     "gated_mlp": "mlps",
     "GatedAttention": "gated_attention",
     "GatedConv": "state",
@@ -146,6 +146,7 @@ _HOME = {
     "LatentConfig": "latent_config",
     "LatentGgufMap": "latent_config",
     "layer_norm": "norms",
+    "layer_norm_of_each_head": "norms",
     "layer_norm_without_bias": "norms",
     "layer_norm_without_weight": "norms",
     "Mamba2": "mamba",
@@ -263,6 +264,7 @@ __all__ = [
     "expert_stack",
     "gated_conv",
     "gated_experts",
+    "gated_gqa",
     "gated_mlp",
     "gqa",
     "grouped_inputs",
@@ -272,6 +274,7 @@ __all__ = [
     "has_stacks",
     "latent_attention",
     "layer_norm",
+    "layer_norm_of_each_head",
     "layer_norm_without_bias",
     "layer_norm_without_weight",
     "logits_divisor",

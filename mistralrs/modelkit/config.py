@@ -49,6 +49,7 @@ OTHER_NAMES = {
     "rope_pct": "partial_rotary_factor",
     "rotary_emb_base": "rope_theta",
     "rotary_pct": "partial_rotary_factor",
+    "use_qkv_bias": "attention_bias",
 }
 """What some families call a field of :class:`CausalConfig`."""
 
@@ -111,6 +112,9 @@ class CausalConfig(BaseModel):
         for other, name in OTHER_NAMES.items():
             if other in known:
                 known[name] = known[other]
+        for flag in ("bias", "use_bias"):
+            if flag in known:
+                known = {"attention_bias": known[flag], "mlp_bias": known[flag], **known}
         heads, width = known.get("num_attention_heads"), known.get("hidden_size")
         if isinstance(heads, int) and heads > 0:
             known.setdefault("num_key_value_heads", heads)
@@ -151,7 +155,7 @@ class OffsetNormConfig(CausalConfig):
 class ScaledConfig(CausalConfig):
     """With the multipliers of maximal update parametrization (arXiv 2203.03466).
 
-    ``residual_multiplier`` scales what a block adds; logits are divided by ``logits_scaling``.
+    ``residual_multiplier`` scales what a block adds; most models divide logits by ``logits_scaling``.
     """
 
     embedding_multiplier: Positive = 1.0

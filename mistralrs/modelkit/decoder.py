@@ -59,6 +59,20 @@ class PostNormLayer(nn.Module):
         return step.ops.add(x, self.mlp_norm(self.mlp(x, step), step))
 
 
+class NormedSumLayer(nn.Module):
+    """``norm(x + attn(x))``, then ``norm(x + mlp(x))``: the transformer as it was first (arXiv 1706.03762)."""
+
+    def __init__(self, attn: nn.Module, attn_norm: nn.Module, mlp: nn.Module, mlp_norm: nn.Module) -> None:
+        super().__init__()
+        self.attn, self.attn_norm = attn, attn_norm
+        self.mlp, self.mlp_norm = mlp, mlp_norm
+
+    def forward(self, x: Tensor, step: Step) -> Tensor:
+        """``[tokens, width]`` to the same."""
+        x = self.attn_norm(step.ops.add(x, self.attn(x, step)), step)
+        return self.mlp_norm(step.ops.add(x, self.mlp(x, step)), step)  # type: ignore[no-any-return]
+
+
 class ParallelLayer(nn.Module):
     """``x + attn(norm(x)) + mlp(norm(x))``; the two norms may be one and the same."""
 
@@ -74,15 +88,30 @@ class ParallelLayer(nn.Module):
         return step.ops.add(step.ops.add(x, self.attn(normed, step)), self.mlp(other, step))
 
 
+class HiddenStates(nn.Module):
+    """A causal language model without its head: what embeddings are made from."""
+
+    def __init__(self, model: CausalLm) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, step: Step) -> Tensor:
+        """Normed hidden states of the token rows ``step.rows``: ``[rows, width]``."""
+        return self.model.hidden(step)
+
+
 class CausalLm(nn.Module):
-    """Embed, decode, norm, and give logits for the rows that are sampled."""
+    """Embed, decode, norm, and give logits for the rows that are sampled.
+
+    An encoder is the same without a ``head``, often without a last ``norm``: it gives hidden states for those rows.
+    """
 
     def __init__(
         self,
         embed: nn.Module,
         layers: Iterable[nn.Module],
-        norm: nn.Module,
-        head: Linear,
+        norm: nn.Module | None,
+        head: Linear | None,
         *,
         logit_softcap: float | None = None,
         logit_scale: float = 1.0,
@@ -110,11 +139,18 @@ class CausalLm(nn.Module):
 
     def forward(self, step: Step) -> Tensor:
         """Logits in float32 of the token rows ``step.rows``: ``[rows, vocab]``."""
-        x = self._decode(self.embed(step.ids, step), step)
-        logits = self.head.logits(self.norm(step.ops.rows(x, step.rows), step), step)
+        hidden = self.hidden(step)
+        if self.head is None:
+            return hidden
+        logits = self.head.logits(hidden, step)
         if self.logit_scale != 1.0:
             logits = step.ops.scale(logits, self.logit_scale)
         return step.ops.softcap(logits, self.logit_softcap) if self.logit_softcap else logits
+
+    def hidden(self, step: Step) -> Tensor:
+        """What the head would get: normed hidden states of the token rows ``step.rows``, ``[rows, width]``."""
+        x = step.ops.rows(self._decode(self.embed(step.ids, step), step), step.rows)
+        return x if self.norm is None else self.norm(x, step)
 
     def _decode(self, x: Tensor, step: Step) -> Tensor:
         """Through the layers; where the slot changes, the hidden states move once."""

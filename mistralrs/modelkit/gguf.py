@@ -70,17 +70,31 @@ SANDWICH_NORMS = {
 }
 """Norms of layers that have one before and after each block."""
 
-_LAYER = re.compile(r"model\.layers\.(\d+)\.(.+)")
+SCALES = {
+    "attention_multiplier": "{arch}.attention.scale",
+    "embedding_multiplier": "{arch}.embedding_scale",
+    "residual_multiplier": "{arch}.residual_scale",
+    "logits_scaling": "{arch}.logit_scale",
+}
+"""The multipliers of maximal update parametrization."""
+
+POST_NORMS = {
+    "post_attention_layernorm": "post_attention_norm",
+    "post_feedforward_layernorm": "post_ffw_norm",
+}
+"""Norms of layers that have one after each block and none before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GgufMap:
     """One architecture's mapping. ``config`` and ``tensors`` add to the common tables or replace their entries.
 
-    ``tensors`` are modules, or single tensors by their whole names.
+    ``tensors`` are modules, or single tensors by their whole names; ``layers`` is where the model has its layers.
+    ``flags`` are config fields that are true when the file holds the tensor.
 
     ``constants`` are config fields that every file of this kind shares, above all the rotary style: converters that
-    reorder query and key rows leave heads whose neighbours rotate together (``adjacent``). Files that leave out the
+    reorder query and key rows leave heads whose neighbours rotate together (``adjacent``); ``rope`` are such fields of
+    the rotary table. Files that leave out the
     attention scale name ``scale_by_width_at``: the number of layers of the one model that does not scale by its head
     size but by its width per head.
     """
@@ -88,6 +102,9 @@ class GgufMap:
     config: Mapping[str, str] = field(default_factory=dict)
     tensors: Mapping[str, str] = field(default_factory=dict)
     constants: Mapping[str, Any] = field(default_factory=dict)
+    rope: Mapping[str, Any] = field(default_factory=dict)
+    flags: Mapping[str, str] = field(default_factory=dict)
+    layers: str = "model.layers"
     scale_by_width_at: int | None = None
 
     def to_config(self, metadata: Mapping[str, Any], tensors: Mapping[str, TensorInfo]) -> dict[str, Any]:
@@ -98,13 +115,18 @@ class GgufMap:
             raise ModelFormatError("the GGUF has no two-dimensional tensor 'token_embd.weight'")
         found = _pick({**CONFIG, **self.config}, arch, metadata)
         found["vocab_size"] = embedding.shape[0]
+        if (eps := metadata.get(f"{arch}.attention.layer_norm_epsilon")) is not None:
+            found.setdefault("rms_norm_eps", eps)
+        found |= {flag: name in tensors for flag, name in self.flags.items()}
+        found["attention_bias"] = "blk.0.attn_q.bias" in tensors or "blk.0.attn_qkv.bias" in tensors
+        found["mlp_bias"] = "blk.0.ffn_up.bias" in tensors
         found["tie_word_embeddings"] = "output.weight" not in tensors
         if isinstance(found.get("sliding_window_pattern"), list):
             sliding = found.pop("sliding_window_pattern")
             found["layer_types"] = ["sliding_attention" if each else "full_attention" for each in sliding]
         if found.get("sliding_window") == 0:  # how files of families with windows say that they have none
             found["sliding_window"] = None
-        found["rope_parameters"] = _rope(arch, metadata, found, "rope_factors_long.weight" in tensors)
+        found["rope_parameters"] = {**self.rope, **_rope(arch, metadata, found, "rope_factors_long.weight" in tensors)}
         if (theta := metadata.get(f"{arch}.rope.freq_base_swa")) is not None:
             found["sliding_rope_parameters"] = {"rope_theta": theta}
         if self.scale_by_width_at is not None:
@@ -114,7 +136,7 @@ class GgufMap:
 
     def rename(self, name: str) -> str:
         """The file's name for a tensor of the model."""
-        layer = _LAYER.fullmatch(name)
+        layer = re.fullmatch(re.escape(self.layers) + r"\.(\d+)\.(.+)", name)
         part = layer[2] if layer else name
         module, _, leaf = part.rpartition(".")
         stored = self.tensors.get(part) or f"{self.tensors.get(module) or TENSORS.get(module, module)}.{leaf}"

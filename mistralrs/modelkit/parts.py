@@ -78,6 +78,16 @@ def grouped_qkv(name: str) -> QkvPart:
     return part
 
 
+def grouped_or_separate(name: str) -> QkvPart:
+    """:func:`grouped_qkv` if the checkpoint holds ``name``, else three projections, as converters leave them."""
+
+    def part(cfg: Any, wb: WeightBuilder, dims: AttentionSpec, bias: bool) -> nn.Module:
+        found = wb.has("q_proj.weight")
+        return (separate if found else grouped_qkv(name))(cfg, wb, dims, bias)
+
+    return part
+
+
 def gqa(
     cfg: CausalConfig,
     wb: WeightBuilder,
@@ -148,7 +158,27 @@ def parallel(norm: Named, attn: nn.Module, mlp: nn.Module, names: tuple[str, ...
     return ParallelLayer(norms[0], attn, norms[-1], mlp)
 
 
-def scaled(part: Callable[..., nn.Module], factor: Callable[[Any], float]) -> Callable[..., nn.Module]:
+def residual_scale(cfg: Any) -> float:
+    """What the config multiplies the output of blocks by."""
+    return float(cfg.residual_multiplier)
+
+
+def embedding_scale(cfg: Any) -> float:
+    """What the config multiplies embeddings by."""
+    return float(cfg.embedding_multiplier)
+
+
+def logits_scaling(cfg: Any) -> float:
+    """What the config multiplies logits by."""
+    return float(cfg.logits_scaling)
+
+
+def logits_divisor(cfg: Any) -> float:
+    """The same for models that divide by it."""
+    return 1 / float(cfg.logits_scaling)
+
+
+def scaled(part: Callable[..., nn.Module], factor: Callable[[Any], float] = residual_scale) -> Callable[..., nn.Module]:
     """The part with its output times ``factor(cfg)``."""
 
     def made(cfg: Any, *args: Any) -> nn.Module:

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Names:
-    """What a checkpoint calls the parts of a decoder; those of a layer are below ``body.layers.N``."""
+    """What a checkpoint calls the parts of a decoder; those of a layer are below ``body.layers.N``, "" is the layer.
+
+    ``norm`` "" is a model without a last norm.
+    """
 
     body: str = "model"
     embed: str = "embed_tokens"
@@ -74,13 +77,15 @@ class DecoderRecipe:
     def __call__(self, cfg: Any, wb: WeightBuilder) -> CausalLm:
         """The model described by ``cfg``, with its weights from ``wb``."""
         names = self.names
-        body = wb.pp(*names.body.split("."))
+        body = wb.pp(names.body)
+        if not body.has(f"{names.embed}.weight") and wb.has(f"{names.embed}.weight"):
+            body = wb  # saved without the head, and so without the name of what is below it
         ropes = self.rope(cfg, body)
         embed = body.embedding(names.embed, cfg.vocab_size, cfg.hidden_size, scale=self.embed_scale(cfg))
         entry = self.entry(cfg, body, embed)
         each = dict(body.pp(names.layers).each(cfg.num_hidden_layers))
         layers = [self._layer(cfg, at, index, ropes[index]) for index, at in each.items()]
-        norm = self.norm(cfg, body, names.norm, cfg.hidden_size)
+        norm = self.norm(cfg, body, names.norm, cfg.hidden_size) if names.norm else None
         return CausalLm(
             entry,
             layers,
@@ -97,5 +102,5 @@ class DecoderRecipe:
             return self.norm(cfg, wb, name, cfg.hidden_size)
 
         turned = rope.on(wb.device) if rope is not None else None
-        attention = self.attention(cfg, wb.pp(self.names.attention), index, turned)
-        return self.layer(norm, attention, self.mlp(cfg, wb.pp(self.names.mlp)))
+        attention = self.attention(cfg, wb.pp(*self.names.attention.split()), index, turned)
+        return self.layer(norm, attention, self.mlp(cfg, wb.pp(*self.names.mlp.split())))

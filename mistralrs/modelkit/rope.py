@@ -51,15 +51,25 @@ def no_rope(cfg: Any, wb: WeightBuilder) -> list[Rope | None]:
     return [None] * int(cfg.num_hidden_layers)
 
 
+def rope_backwards(cfg: CausalConfig, wb: WeightBuilder) -> list[Rope | None]:
+    """A recipe's ``rope`` for heads that turn the other way round."""
+    ropes = rope_per_layer(cfg, wb)
+    for angles in dict.fromkeys(rope.angles for rope in ropes):
+        if isinstance(angles, FixedAngles):
+            angles.inv_freq = -angles.inv_freq
+    return list(ropes)
+
+
 def rope_from(cfg: CausalConfig, table: RopeParameters, wb: WeightBuilder) -> Rope:
     """The rotary embedding of one table, with the frequency divisors a checkpoint may carry beside it."""
-    angles = {"longrope": _long, "dynamic": _dynamic}.get(table.rope_type, _fixed)
+    angles = {"longrope": _long, "dynamic": _fixed if table.alpha else _dynamic}.get(table.rope_type, _fixed)
     return Rope(angles(cfg, table, wb), cfg.head_dim, cfg.rope_style)
 
 
 def _fixed(cfg: CausalConfig, table: RopeParameters, wb: WeightBuilder) -> Rotary:
     rotary = table.rotary_dim(cfg.head_dim)
-    freq, sharpen = plain_frequencies(rotary, table.rope_theta, wb.device), 1.0
+    base = table.rope_theta * (table.alpha ** (rotary / (rotary - 2)) if table.alpha else 1.0)
+    freq, sharpen = plain_frequencies(rotary, base, wb.device), 1.0
     factor, trained = _stretch(cfg, table)
     if table.rope_type == "linear":
         freq = freq / factor

@@ -16,8 +16,9 @@ _NEED_FACTOR = ("linear", "dynamic", "llama3")
 class RopeParameters(BaseModel):
     """Rotary settings, as transformers 5 nests them and as ``rope_scaling`` had them before.
 
-    ``short_factor`` and ``long_factor`` divide the frequencies of LongRoPE; a checkpoint may hold them as tensors
-    instead. ``factor`` None is the ratio of the context to the one trained with.
+    ``alpha`` makes a dynamic rope fixed: the base is enlarged once, by ``alpha ** (n / (n - 2))`` for ``n`` rotated
+    numbers. ``short_factor`` and ``long_factor`` divide the frequencies of LongRoPE; a checkpoint may hold them as
+    tensors instead. ``factor`` None is the ratio of the context to the one trained with.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -26,6 +27,7 @@ class RopeParameters(BaseModel):
     rope_theta: Positive = 10_000.0
     partial_rotary_factor: Annotated[float, Field(gt=0, le=1)] = 1.0
     factor: Annotated[float, Field(ge=1, lt=1e6)] | None = None
+    alpha: Positive | None = None
     original_max_position_embeddings: Length | None = None
     low_freq_factor: Positive = 1.0
     high_freq_factor: Positive = 4.0
@@ -34,6 +36,7 @@ class RopeParameters(BaseModel):
     attention_factor: Positive | None = None
     mscale: Annotated[float, Field(ge=0, lt=1e3)] | None = None
     mscale_all_dim: Annotated[float, Field(ge=0, lt=1e3)] | None = None
+    llama_4_scaling_beta: Positive | None = None
     truncate: bool = True
     short_factor: Divisors | None = None
     long_factor: Divisors | None = None

@@ -56,6 +56,10 @@ class Ops:
         """
         return self.run("layer_norm", "", x, weight, bias, eps, group)  # type: ignore[no-any-return]
 
+    def token_types(self, meta: AttentionMeta) -> Tensor:
+        """Which of two texts each new token belongs to, 0 or 1: ``[tokens]``."""
+        return self.run("token_types", "", meta)  # type: ignore[no-any-return]
+
     def rotation(self, positions: Tensor, inv_freq: Tensor, factor: float) -> tuple[Tensor, Tensor]:
         """Cosine and sine of every position's angles, times ``factor``: each ``[tokens, rotary / 2]`` float32.
 

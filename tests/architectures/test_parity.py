@@ -36,7 +36,8 @@ def pair(request: pytest.FixtureRequest, host: PluginHost) -> tuple[Any, Any, di
     with torch.no_grad():
         for name, parameter in [*reference.named_parameters(), *reference.named_buffers()]:
             # Ones and zeros would hide a weight that is not applied.
-            if any(part in name for part in ("norm", "bias", "ln_")) or name.endswith((".D", "A_log")):
+            hiding = any(part in name for part in ("norm", "bias", "ln_")) or name.endswith((".D", "A_log"))
+            if hiding and parameter.is_floating_point():
                 parameter.add_(0.3 * torch.randn_like(parameter))
     return reference, host.resolve("architecture", case.key), {**config.to_dict(), **case.extra}
 

@@ -18,6 +18,7 @@ _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "quick_gelu": lambda x: x * torch.sigmoid(1.702 * x),
     "relu": F.relu,
     "sigmoid": torch.sigmoid,
+    "tanh": torch.tanh,
     "relu2": lambda x: F.relu(x).square(),
 }
 
