@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
+from typer import completion
 
 import mistralrs
 from mistralrs.cli import plugins
@@ -25,6 +27,9 @@ from mistralrs.errors import MistralrsError, UsageError
 from mistralrs.plugin.policy import is_strict
 
 MAX_SEED: Final = 2**64 - 1
+COMPLETE_VARIABLE: Final = "_MISTRALRS_COMPLETE"
+"""Set by the scripts of ``mistralrs completions``: what is asked for then is in further variables, not in the words."""
+
 TOKEN_SOURCES: Final = ("literal:", "env:", "path:")
 
 app = typer.Typer(
@@ -113,6 +118,8 @@ def _root(
 def run(arguments: Sequence[str], context: CliContext | None = None) -> int:
     """Run one command line and return its exit status; what goes wrong is printed to stderr."""
     context = context or CliContext()
+    if COMPLETE_VARIABLE in os.environ:
+        completion.completion_init()  # type: ignore[attr-defined]  # imported there, not declared
     try:
         with _logging_to_stderr():
             app(hoist(arguments), prog_name="mistralrs", obj=context)
@@ -121,6 +128,8 @@ def run(arguments: Sequence[str], context: CliContext | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except MistralrsError as error:
+        if COMPLETE_VARIABLE in os.environ:
+            return error.exit_code  # the command line is still being written
         if context.verbose or is_strict():
             traceback.print_exc()
         print_error(error.message, error.hint)

@@ -98,7 +98,7 @@ def test_verbose_shows_where(frontend: Install, capsys: Capture) -> None:
     ("arguments", "words"),
     [
         (["grete"], "error: there is no command 'grete'; did you mean 'greet'?\nhint: mistralrs --help\n"),
-        (["pluginz"], "error: there is no command 'pluginz'; did you mean 'plugins'?"),
+        (["pluginz"], "error: there is no command 'pluginz'; did you mean 'plugins'"),
         (["greet", "--nope"], "No such option: --nope"),
         (["--seed", "-1", "greet"], "-1 is not in the range 0<=x<=18446744073709551615"),
         (["--seed", "x", "greet"], "'x' is not a valid int"),

@@ -1,0 +1,1 @@
+"""``mistralrs completions``: what makes a shell complete this command."""

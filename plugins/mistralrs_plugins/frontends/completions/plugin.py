@@ -1,0 +1,19 @@
+"""completions: the declaration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mistralrs.plugin import FrontendSpec, Ref, hookimpl
+
+MISTRALRS_API = "1.0"
+
+
+@hookimpl
+def mistralrs_register_frontends() -> Iterator[FrontendSpec]:
+    """Declare the command."""
+    yield FrontendSpec(
+        name="completions",
+        summary="Print the script that makes a shell complete this command",
+        app=Ref("mistralrs_plugins.frontends.completions.cli:app"),
+    )

@@ -1,0 +1,1 @@
+"""``mistralrs login``: keep a Hugging Face token for gated and private models."""
