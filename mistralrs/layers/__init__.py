@@ -1,6 +1,7 @@
 """Leaf layers: they own weights, know neither configs nor checkpoints, and compute through a step's ops only."""
 
 from mistralrs.layers.compose import Chain, Clamp, Scale
+from mistralrs.layers.conv import CausalConv
 from mistralrs.layers.embedding import Embedding, PositionedEmbedding
 from mistralrs.layers.linear import Linear, weight_of
 from mistralrs.layers.mlp import Activation, GatedMlp, Mlp, PackedGatedMlp, Xielu
@@ -11,6 +12,7 @@ from mistralrs.layers.rope_by_length import DynamicAngles, LongAngles
 
 __all__ = [
     "Activation",
+    "CausalConv",
     "Chain",
     "Clamp",
     "DynamicAngles",

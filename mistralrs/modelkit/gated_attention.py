@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
 from mistralrs.modelkit.attention import Attention, QkvParts
+from mistralrs.modelkit.norms import rms
+from mistralrs.modelkit.parts import gqa
 from mistralrs.ops import AttentionSpec, Step
 
 if TYPE_CHECKING:
@@ -32,3 +35,7 @@ def queries_with_gates(cfg: Any, wb: WeightBuilder, dims: AttentionSpec, bias: b
     return QkvParts(
         *(wb.linear(name, cfg.hidden_size, count * dims.head_dim, bias=bias) for name, count in sizes.items())
     )
+
+
+gated_gqa = partial(gqa, qkv=queries_with_gates, head_norm=rms, block=GatedAttention)
+"""Attention with groups of query heads, normed heads and gated outputs."""

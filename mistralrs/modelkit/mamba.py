@@ -86,11 +86,13 @@ def mamba2(
     index: int,
     rope: nn.Module | None,
     *,
-    norm_by_group: bool = True,
     norm: bool = True,
     norm_first: bool = False,
 ) -> Mamba2:
-    """A Mamba-2 block with the sizes of :class:`~mistralrs.modelkit.SsmConfig`; its norm is over each group, or the whole width."""
+    """A Mamba-2 block with the sizes of :class:`~mistralrs.modelkit.SsmConfig`; its norm is over each group.
+
+    ``norm`` False: none; ``norm_first``: before the gate.
+    """
     inner, shared = cfg.mamba_n_heads * cfg.mamba_d_head, cfg.mamba_n_groups * cfg.mamba_d_state
     heads, bias = cfg.mamba_n_heads, cfg.mamba_proj_bias
     conv = causal_conv(cfg, wb, "conv1d", inner + 2 * shared, cfg.mamba_d_conv, bias=cfg.mamba_conv_bias)
@@ -99,7 +101,7 @@ def mamba2(
         conv,
         wb.cache(StateSpec(shape=(heads, cfg.mamba_d_head, cfg.mamba_d_state))),
         scan_weights(cfg, wb),
-        grouped_norm(cfg, wb, "norm", inner, cfg.mamba_n_groups if norm_by_group else 1) if norm else None,
+        grouped_norm(cfg, wb, "norm", inner, cfg.mamba_n_groups) if norm else None,
         wb.linear("out_proj", inner, cfg.hidden_size, bias=bias),
         (inner, shared, heads),
         norm_first=norm_first,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from mistralrs.layers.conv import CausalConv
+from mistralrs.modelkit.parts import gqa
 from mistralrs.ops import ScanWeights, StateSpec, Step
 
 if TYPE_CHECKING:
@@ -17,12 +18,16 @@ if TYPE_CHECKING:
 MixerPart = Callable[..., nn.Module]
 
 
-def by_layer(parts: Mapping[str, tuple[str, MixerPart]]) -> MixerPart:
-    """A different block for each of ``cfg.layer_types``: the name of its module below the layer, and its part."""
+def by_layer(name: str, linear: MixerPart, attention: MixerPart = gqa) -> MixerPart:
+    """Attention as ``self_attn`` on the layers that attend, the block ``linear`` as ``name`` on those with a state.
+
+    It steps in by itself: the recipe's name of the block is "".
+    """
 
     def part(cfg: Any, wb: Any, index: int, rope: nn.Module | None) -> nn.Module:
-        name, chosen = parts[cfg.layer_types[index]]
-        return chosen(cfg, wb.pp(name), index, rope)
+        if cfg.carries(index):
+            return linear(cfg, wb.pp(name), index, rope)
+        return attention(cfg, wb.pp("self_attn"), index, rope)
 
     return part
 
@@ -120,6 +125,33 @@ def separate_inputs(cfg: Any, wb: WeightBuilder) -> SeparateInputs:
     return SeparateInputs(*(wb.linear(name, cfg.hidden_size, size) for name, size in sizes.items()))
 
 
+class GroupedInputs(nn.Module):
+    """The same from two projections that hold, for each key head, its inputs side by side."""
+
+    def __init__(self, qkvz: nn.Module, both: nn.Module, sizes: tuple[int, int], heads: int, share: int) -> None:
+        """``sizes`` of a key and a value; ``heads`` of keys, each for ``share`` values."""
+        super().__init__()
+        self.qkvz, self.both = qkvz, both
+        key, values = sizes[0], share * sizes[1]
+        self.sizes, self.heads, self.share = (key, key, values, values), heads, share
+
+    def forward(self, x: Tensor, step: Step) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """``[tokens, width]`` to the four inputs."""
+        ops = step.ops
+        q, k, v, z = ops.split_groups(self.qkvz(x, step), self.sizes, self.heads)
+        beta, alpha = ops.split_groups(self.both(x, step), (self.share, self.share), self.heads)
+        return ops.join_heads(ops.join_heads(q, k, 1), v, 1), z, beta, alpha
+
+
+def grouped_inputs(cfg: Any, wb: WeightBuilder) -> GroupedInputs:
+    """Two projections with their parts by key head."""
+    heads, share = cfg.linear_num_key_heads, cfg.linear_num_value_heads // cfg.linear_num_key_heads
+    key, value = cfg.linear_key_head_dim, cfg.linear_value_head_dim
+    qkvz = wb.linear("in_proj_qkvz", cfg.hidden_size, 2 * heads * (key + share * value))
+    both = wb.linear("in_proj_ba", cfg.hidden_size, 2 * heads * share)
+    return GroupedInputs(qkvz, both, (key, value), heads, share)
+
+
 class DeltaNet(nn.Module):
     """The gated delta net: convolve queries, keys and values, scan, norm each head, gate, project back.
 
@@ -150,7 +182,12 @@ class DeltaNet(nn.Module):
 
 
 def delta_net(
-    cfg: Any, wb: WeightBuilder, index: int, rope: nn.Module | None, *, project: Callable[..., nn.Module]
+    cfg: Any,
+    wb: WeightBuilder,
+    index: int,
+    rope: nn.Module | None,
+    *,
+    project: Callable[..., nn.Module] = separate_inputs,
 ) -> DeltaNet:
     """A gated delta net under the names of its authors; ``project(cfg, wb)`` makes its inputs."""
     keys, heads = cfg.linear_num_key_heads * cfg.linear_key_head_dim, cfg.linear_num_value_heads

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -43,6 +43,25 @@ class HybridConfig(CausalConfig):
             **raw,
             "layer_types": [_SAME_TYPE.get(kind, kind) if isinstance(kind, str) else kind for kind in stated],
         }
+
+
+class DeltaConfig(HybridConfig):
+    """A hybrid whose recurrent layers are gated delta nets; some value heads may share a key head."""
+
+    linear_conv_kernel_dim: Width = 4
+    linear_key_head_dim: Size = 128
+    linear_value_head_dim: Size = 128
+    linear_num_key_heads: Size = 16
+    linear_num_value_heads: Size = 32
+
+    @model_validator(mode="after")
+    def _keys_divide_values(self) -> Self:
+        if self.linear_num_value_heads % self.linear_num_key_heads:
+            raise ValueError(
+                f"linear_num_value_heads ({self.linear_num_value_heads}) must be a multiple of "
+                f"linear_num_key_heads ({self.linear_num_key_heads})"
+            )
+        return self
 
 
 def _by_position(raw: dict[str, Any]) -> list[str] | None:
@@ -87,7 +106,7 @@ class SsmConfig(BaseModel):
         return known
 
     @model_validator(mode="after")
-    def _groups_divide_heads(self) -> SsmConfig:
+    def _groups_divide_heads(self) -> Self:
         if self.mamba_n_heads % self.mamba_n_groups:
             raise ValueError(
                 f"mamba_n_heads ({self.mamba_n_heads}) must be a multiple of mamba_n_groups ({self.mamba_n_groups})"

@@ -17,6 +17,48 @@ DELTA = {
     "linear_num_key_heads": 2,
     "linear_num_value_heads": 4,
 }
+NARROW = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 24}
+EXPERTS = {**NARROW, "shared_expert_intermediate_size": 40}
+GRANITE = {
+    "layer_types": ["linear_attention", "full_attention", "linear_attention"],
+    "num_local_experts": 4,
+    "num_experts_per_tok": 2,
+    "shared_intermediate_size": 40,
+    "mamba_n_heads": 8,
+    "mamba_d_head": 8,
+    "mamba_d_state": 12,
+    "mamba_n_groups": 2,
+    "mamba_chunk_size": 8,
+    "embedding_multiplier": 1.5,
+    "logits_scaling": 2.0,
+    "residual_multiplier": 0.7,
+    "attention_multiplier": 0.3,
+}
+FALCON = {
+    "mamba_n_heads": 8,
+    "mamba_d_ssm": 64,
+    "mamba_d_state": 12,
+    "mamba_chunk_size": 8,
+    "embedding_multiplier": 1.5,
+    "lm_head_multiplier": 0.5,
+    "mlp_multipliers": [0.8, 1.3],
+    "key_multiplier": 0.7,
+    "attention_out_multiplier": 0.9,
+    "attention_in_multiplier": 1.2,
+    "ssm_multipliers": [0.7, 0.8, 0.9, 1.1, 1.2],
+    "ssm_in_multiplier": 1.25,
+    "ssm_out_multiplier": 0.75,
+}
+JAMBA = {
+    "attn_layer_period": 3,
+    "attn_layer_offset": 1,
+    "expert_layer_period": 2,
+    "expert_layer_offset": 1,
+    "num_experts": 4,
+    "num_experts_per_tok": 2,
+    "mamba_d_state": 8,
+    "mamba_dt_rank": 6,
+}
 
 STATE_CASES = [
     Case("Lfm2ForCausalLM", "Lfm2Config", LFM2),
@@ -29,4 +71,23 @@ STATE_CASES = [
         "biases",
     ),
     Case("Qwen3_5ForCausalLM", "Qwen3_5TextConfig", DELTA),
+    Case("Qwen3_5MoeForCausalLM", "Qwen3_5MoeTextConfig", {**DELTA, **EXPERTS}),
+    Case("Qwen3NextForCausalLM", "Qwen3NextConfig", {**DELTA, **EXPERTS, "mlp_only_layers": [1]}),
+    Case("Lfm2MoeForCausalLM", "Lfm2MoeConfig", {**LFM2, **NARROW, "num_dense_layers": 1}),
+    Case("GraniteMoeHybridForCausalLM", "GraniteMoeHybridConfig", GRANITE),
+    Case(
+        "GraniteMoeHybridForCausalLM",
+        "GraniteMoeHybridConfig",
+        {**GRANITE, "num_local_experts": 0, "position_embedding_type": "rope"},
+        "dense",
+    ),
+    Case("FalconH1ForCausalLM", "FalconH1Config", FALCON),
+    Case(
+        "FalconH1ForCausalLM",
+        "FalconH1Config",
+        {**FALCON, "mamba_rms_norm": True, "mamba_norm_before_gate": False, "mamba_n_groups": 2},
+        "normed",
+    ),
+    Case("JambaForCausalLM", "JambaConfig", JAMBA),
+    Case("JambaForCausalLM", "JambaConfig", {**JAMBA, "num_experts": 1, "num_experts_per_tok": 1}, "dense"),
 ]

@@ -16,7 +16,7 @@ def mlp(cfg: Lfm2Config, wb: WeightBuilder) -> nn.Module:
 
 attention = partial(gqa, bias=False, qk_norm=per_head(rms, "q_layernorm", "k_layernorm"), out="out_proj")
 build = DecoderRecipe(
-    attention=by_layer({"full_attention": ("self_attn", attention), "linear_attention": ("conv", gated_conv)}),
+    attention=by_layer("conv", gated_conv, attention),
     mlp=mlp,
     layer=partial(pre_norm, names=("operator_norm", "ffn_norm")),
     names=Names(attention="", mlp="feed_forward", norm="embedding_norm"),
