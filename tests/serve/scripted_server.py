@@ -14,6 +14,8 @@ from mistralrs.cli.console import print_error
 from mistralrs.config.section import build
 from mistralrs.config.server import ServerConfig
 from mistralrs.errors import MistralrsError
+from mistralrs.plugin.host import PluginHost
+from mistralrs.plugin.policy import load_policy
 from mistralrs_plugins.frontends.serve.models.model import ModelPlan
 from mistralrs_plugins.frontends.serve.server import Plan, bind, load_keys, serve
 from tests.serve.scripted_text import recipe, text_side
@@ -47,6 +49,7 @@ def main() -> int:
             models=models(settings),
             keys=load_keys(config),
             listener=bind(config),
+            host=PluginHost(load_policy()),
         )
         serve(plan)
     except MistralrsError as error:

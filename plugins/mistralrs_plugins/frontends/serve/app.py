@@ -20,17 +20,20 @@ from mistralrs_plugins.frontends.serve.routers import (
     absent,
     chat,
     completions,
+    docs,
+    files,
     health,
     messages,
     metrics,
     models,
     responses,
+    system,
     text,
 )
 from mistralrs_plugins.frontends.serve.service import Service
 from mistralrs_plugins.frontends.serve.stream import ErrorResponse
 
-ROUTERS = (health, models, chat, completions, responses, messages, text, absent)
+ROUTERS = (health, models, chat, completions, responses, messages, text, files, system, docs, absent)
 """The modules of all routes but those that a setting switches off."""
 
 

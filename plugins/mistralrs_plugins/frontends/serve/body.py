@@ -38,13 +38,16 @@ def _parse(model: type[BodyT], content: bytes) -> BodyT:
     return parse(model, parse_object(content))
 
 
-async def read_body(request: Request, service: Service) -> bytes:
-    """The whole body. Raises :class:`HttpError` 408, 413 or 415 as soon as it is clear that it cannot be taken."""
+async def read_body(request: Request, service: Service, wanted: str = "application/json") -> bytes:
+    """The whole body, which is of the type ``wanted``.
+
+    Raises :class:`HttpError` 408, 413 or 415 as soon as it is clear that it cannot be taken.
+    """
     config = service.config
     limit = int(config.max_body_mb * (1 << 20))
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media != "application/json":
-        raise HttpError(415, f"content-type must be application/json, not {media[:60] or 'empty'!r}", close=True)
+    if media != wanted:
+        raise HttpError(415, f"content-type must be {wanted}, not {media[:60] or 'empty'!r}", close=True)
     if (encoding := request.headers.get("content-encoding", "identity").lower()) != "identity":
         raise HttpError(415, f"content-encoding {encoding[:60]!r} is not supported", close=True)
     length = request.headers.get("content-length", "")

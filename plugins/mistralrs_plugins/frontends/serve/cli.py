@@ -155,7 +155,7 @@ def _serve(
         keys=keys,
         listener=listener,
         log=RequestLog(context.log) if context.log else None,
-        notify=context.host.notify,
+        host=context.host,
     )
     serve(plan)
 

@@ -6,19 +6,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from mistralrs.api.openai.errors import error_object, status_of
 from mistralrs.errors import EngineError, MistralrsError, RequestError
 
 CLIENT_GONE = 499
 """The status in logs and metrics of requests whose client did not wait for an answer."""
 ANTHROPIC_PREFIX = "/v1/messages"
-UNAVAILABLE = frozenset({"engine_unavailable", "engine_stopped"})
-STATUS_OF_CODE = {"overloaded": 429, "model_not_found": 404}
-OPENAI_TYPES = {
-    401: "authentication_error",
-    403: "permission_error",
-    429: "rate_limit_error",
-    503: "service_unavailable_error",
-}
+RETRY = {"retry-after": "1"}
 ANTHROPIC_TYPES = {
     401: "authentication_error",
     403: "permission_error",
@@ -49,9 +43,7 @@ class HttpError(Exception):
 
     def openai(self) -> dict[str, object]:
         """``{"error": {...}}`` as OpenAI has it."""
-        default = "server_error" if self.status >= 500 else "invalid_request_error"
-        kind = OPENAI_TYPES.get(self.status, default)
-        return {"error": {"message": self.message, "type": kind, "param": self.param, "code": self.code}}
+        return error_object(self.status, self.message, self.code, self.param)
 
     def anthropic(self) -> dict[str, object]:
         """``{"type": "error", ...}`` as Anthropic has it."""
@@ -65,13 +57,11 @@ def as_http_error(error: BaseException) -> HttpError:
     if isinstance(error, HttpError):
         return error
     if isinstance(error, RequestError):
-        status = STATUS_OF_CODE.get(error.code, 400)
-        headers = {"retry-after": "1"} if status == 429 else {}
-        return HttpError(status, str(error), error.code, error.param or None, headers)
+        status = status_of(error)
+        return HttpError(status, str(error), error.code, error.param or None, RETRY if status == 429 else {})
     if isinstance(error, EngineError):
-        if error.code in UNAVAILABLE:
-            return HttpError(503, error.message, error.code, headers={"retry-after": "1"})
-        return HttpError(500, error.message, error.code)
+        status = status_of(error)
+        return HttpError(status, error.message, error.code, headers=RETRY if status == 503 else {})
     if isinstance(error, MistralrsError):
         return HttpError(500, error.message, "server_error")
     return HttpError(500, "internal error; the server's log says more", "internal_error")

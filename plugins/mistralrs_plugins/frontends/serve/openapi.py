@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import FastAPI
@@ -26,8 +27,14 @@ STATUSES = {
 }
 
 
-def documented(body: type[RequestModel] | None, summary: str, *, stream: bool = False) -> dict[str, Any]:
-    """The arguments of a route's decorator that describe it."""
+def documented(
+    body: type[RequestModel] | None,
+    summary: str,
+    *,
+    stream: bool = False,
+    content: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The arguments of a route's decorator that describe it. ``content`` is a body that is not JSON, by its type."""
     good: dict[str, Any] = {"application/json": {"schema": {"type": "object"}}}
     if stream:
         good["text/event-stream"] = {"schema": {"type": "string"}}
@@ -38,6 +45,7 @@ def documented(body: type[RequestModel] | None, summary: str, *, stream: bool = 
         SCHEMAS[body.__name__] = body
         reference = {"$ref": REF.format(model=body.__name__)}
         content = {"application/json": {"schema": reference}}
+    if content is not None:
         described["openapi_extra"] = {"requestBody": {"required": True, "content": content}}
     return described
 

@@ -17,5 +17,5 @@ def mistralrs_register_frontends() -> Iterable[FrontendSpec]:
         summary="Serve a model over HTTP, as OpenAI and Anthropic do",
         app=Ref("mistralrs_plugins.frontends.serve.cli:app"),
         section=Ref("mistralrs.config.server:ServerConfig"),
-        requires=("fastapi", "uvicorn", "prometheus_client"),
+        requires=("fastapi", "uvicorn", "prometheus_client", "python_multipart"),
     )

@@ -18,6 +18,7 @@ from mistralrs.api.process import Post
 from mistralrs.cli.console import note
 from mistralrs.config.server import ServerConfig, read_keys
 from mistralrs.errors import MistralrsError, UsageError
+from mistralrs.plugin.host import PluginHost
 from mistralrs_plugins.frontends.serve.app import make_server_app
 from mistralrs_plugins.frontends.serve.guard import KeyRing
 from mistralrs_plugins.frontends.serve.models.model import Model, ModelPlan
@@ -37,14 +38,14 @@ class Plan:
     models: tuple[ModelPlan, ...]
     keys: KeyRing
     listener: socket.socket
+    host: PluginHost
     log: RequestLog | None = None
-    notify: Callable[..., None] = lambda event, **facts: None
 
 
 def _pool(plan: Plan, post: Post) -> ModelPool:
     config = plan.config
     budget = None if config.memory_budget_mb is None else config.memory_budget_mb << 20
-    models = [Model(each, post, plan.notify) for each in plan.models]
+    models = [Model(each, post, plan.host.notify) for each in plan.models]
     check_plans(models, budget)
     limits = PoolLimits(budget=budget, idle_unload=config.idle_unload, drain_timeout=config.drain_timeout)
     return ModelPool(models, limits)
@@ -103,7 +104,7 @@ class Server:
         self._plan = plan
         self._loop = loop
         self._pool = _pool(plan, self._post)
-        self.service = Service(plan.config, self._pool, plan.log)
+        self.service = Service(plan.config, self._pool, plan.host, plan.log)
         self._uvicorn = _Uvicorn(self._uvicorn_config())
         self._stopping: asyncio.Task[None] | None = None
 
@@ -141,7 +142,7 @@ class Server:
         finally:
             starting.cancel()
             await self._pool.close()
-            self._plan.notify("mistralrs_stopping")
+            self._plan.host.notify("mistralrs_stopping")
             if self._plan.log is not None:
                 self._plan.log.close()
         if starting.done() and not starting.cancelled():
@@ -158,7 +159,7 @@ class Server:
         host, port = self._plan.listener.getsockname()[:2]
         root = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         note(f"Listening on {root}")
-        note(f"OpenAI interface: {root}/v1, Anthropic interface: {root}, description: {root}/api-doc/openapi.json")
+        note(f"OpenAI interface: {root}/v1, Anthropic interface: {root}, description: {root}/docs")
         if not (self._plan.keys or self._plan.config.is_loopback):
             note("warning: everybody who can reach this address can use the server (--insecure)")
 

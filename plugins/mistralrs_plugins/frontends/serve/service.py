@@ -15,8 +15,10 @@ from mistralrs.api.openai.fields import MAX_ANSWERS
 from mistralrs.api.requests import RequestModel
 from mistralrs.config.server import ServerConfig
 from mistralrs.errors import RequestError
+from mistralrs.plugin.host import PluginHost
 from mistralrs_plugins.frontends.serve.admission import Ticket
 from mistralrs_plugins.frontends.serve.errors import HttpError, client_gone
+from mistralrs_plugins.frontends.serve.files.store import FileStore
 from mistralrs_plugins.frontends.serve.metrics import Metrics
 from mistralrs_plugins.frontends.serve.models.model import Model, ModelState
 from mistralrs_plugins.frontends.serve.models.pool import ModelPool
@@ -27,14 +29,17 @@ from mistralrs_plugins.frontends.serve.stream import while_connected
 class Service:
     """The models being served, and everybody they are served to."""
 
-    def __init__(self, config: ServerConfig, pool: ModelPool, log: RequestLog | None = None) -> None:
+    def __init__(self, config: ServerConfig, pool: ModelPool, host: PluginHost, log: RequestLog | None = None) -> None:
         self.config = config
+        self.host = host
         self.pool = pool
         self.started_at = int(time.time())
         self.tickets: set[Ticket] = set()
         self.draining = False
         self.bytes_read = 0
         self.responses = ResponseStore()
+        self.files = FileStore()
+        self.examining = asyncio.Lock()
         self.log = log
         self._tasks: set[asyncio.Task[None]] = set()
         self.metrics = Metrics()

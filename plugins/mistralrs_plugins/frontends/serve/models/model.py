@@ -31,6 +31,10 @@ class ModelState(StrEnum):
 STATE_OF_PROCESS = {EngineState.READY: ModelState.LOADED, EngineState.RESTARTING: ModelState.RESTARTING}
 
 
+STATUS = {ModelState.LOADING: "reloading", ModelState.RESTARTING: "reloading"}
+"""What clients call it, where that is not its name: they know loaded, unloaded and reloading."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ModelPlan:
     """What a model is made from. ``names`` are further names of it."""
@@ -100,6 +104,23 @@ class Model:
     def pending(self) -> int:
         """Answers that were accepted and have not ended."""
         return sum(ticket.answers for ticket in (*self.tickets, *self.waiting))
+
+    @property
+    def status(self) -> str:
+        """Its state, as clients call it."""
+        return STATUS.get(self.state, self.state.value)
+
+    def describe(self) -> dict[str, Any]:
+        """What clients are told of its state. Sizes are in bytes."""
+        memory = self.plan.text.memory
+        return {
+            "model_id": self.id,
+            "status": self.status,
+            "error": None,
+            "answers": self.pending(),
+            "memory_bytes": self.resident_bytes,
+            "memory_estimate_bytes": memory.total if memory else None,
+        }
 
     async def load(self, announce: Callable[[], None]) -> None:
         """Start the process and wait until it takes requests; then, and whenever it comes back, ``announce``.

@@ -9,15 +9,12 @@ from pydantic import StrictStr
 
 from mistralrs.api.requests import RequestModel
 from mistralrs_plugins.frontends.serve.body import body_of
-from mistralrs_plugins.frontends.serve.models.model import Model, ModelState
+from mistralrs_plugins.frontends.serve.models.model import Model
 from mistralrs_plugins.frontends.serve.models.pool import DEFAULT_MODEL
 from mistralrs_plugins.frontends.serve.openapi import documented
 from mistralrs_plugins.frontends.serve.service import Service
 
 router = APIRouter()
-
-STATUS = {ModelState.LOADING: "reloading", ModelState.RESTARTING: "reloading"}
-"""What clients call it, where that is not its name: they know loaded, unloaded and reloading."""
 
 
 class ModelBody(RequestModel):
@@ -49,7 +46,7 @@ async def model(request: Request, name: str) -> dict[str, Any]:
 async def status(request: Request, body: ModelId) -> dict[str, Any]:
     """Where a model is in its life."""
     service: Service = request.app.state.service
-    return _status(service.model(request, body.model_id))
+    return service.model(request, body.model_id).describe()
 
 
 @router.post("/v1/models/reload", **documented(ModelBody, "Load a model"))
@@ -60,7 +57,7 @@ async def reload(request: Request, body: ModelId) -> dict[str, Any]:
     service.refuse_if_draining()
     if (problem := await service.pool.load(found)) is not None:
         raise problem
-    return _status(found)
+    return found.describe()
 
 
 @router.post("/v1/models/unload", **documented(ModelBody, "Unload a model"))
@@ -73,7 +70,7 @@ async def unload(request: Request, body: ModelId) -> dict[str, Any]:
     found = service.model(request, body.model_id)
     service.refuse_if_draining()
     await service.pool.unload(found)
-    return _status(found)
+    return found.describe()
 
 
 def _card(service: Service, name: str, model: Model) -> dict[str, Any]:
@@ -83,19 +80,7 @@ def _card(service: Service, name: str, model: Model) -> dict[str, Any]:
         "created": service.started_at,
         "owned_by": "local",
         "root": model.id,
-        "status": STATUS.get(model.state, model.state.value),
+        "status": model.status,
         "max_model_len": model.engine.model.context_length,
         "tools_available": False,
-    }
-
-
-def _status(model: Model) -> dict[str, Any]:
-    memory = model.plan.text.memory
-    return {
-        "model_id": model.id,
-        "status": STATUS.get(model.state, model.state.value),
-        "error": None,
-        "answers": model.pending(),
-        "memory_bytes": model.resident_bytes,
-        "memory_estimate_bytes": memory.total if memory else None,
     }

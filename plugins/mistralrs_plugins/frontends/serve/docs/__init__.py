@@ -1,0 +1,1 @@
+"""The description of all routes as a page that loads nothing from anywhere else."""
