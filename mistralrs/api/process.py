@@ -21,7 +21,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from mistralrs.api.recipe import EngineRecipe, FromEngine, LoadFailed, Ready, Report, ToEngine
-from mistralrs.engine.request import EngineInput, EngineOutput, Finished, FinishReason, Generate, Shutdown, Usage
+from mistralrs.engine.request import EngineInput, EngineOutput, Finished, FinishReason, Request, Shutdown, Usage
 from mistralrs.engine.stats import EngineStats
 from mistralrs.errors import EngineError, MistralrsError
 
@@ -47,7 +47,7 @@ class EngineState(StrEnum):
 
 
 class EngineProcess:
-    """Runs an engine in a child process. Every submitted :class:`Generate` is answered by exactly one Finished.
+    """Runs an engine in a child process. Every submitted request is answered by exactly one Finished.
 
     ``post`` runs what the process says; a server passes its loop's ``call_soon_threadsafe``. ``on_change`` is called
     the same way whenever ``state`` has changed. A model that could not be loaded the first time is FAILED, with
@@ -68,7 +68,7 @@ class EngineProcess:
         self._on_change = on_change
         self._lock = threading.Lock()
         self._state = EngineState.LOADING
-        self._deliver: dict[int, tuple[Generate, Deliver]] = {}
+        self._deliver: dict[int, tuple[Request, Deliver]] = {}
         self._child: _Child | None = None
         self._stats: EngineStats | None = None
         self._moved_at = time.monotonic()
@@ -102,15 +102,15 @@ class EngineProcess:
         return time.monotonic() - self._moved_at if self._deliver else 0.0
 
     def submit(self, message: EngineInput, deliver: Deliver | None = None) -> None:
-        """Send a message to the engine; ``deliver`` gets everything about a :class:`Generate`.
+        """Send a message to the engine; ``deliver`` gets everything about a request.
 
         Never raises for a bad request or a missing engine: that is told as a Finished, like any other end.
         """
-        is_request = isinstance(message, Generate) and deliver is not None
+        is_request = isinstance(message, Request) and deliver is not None
         with self._lock:
             child = self._child if self._state is EngineState.READY else None
             if child is not None:
-                if isinstance(message, Generate) and deliver is not None:
+                if isinstance(message, Request) and deliver is not None:
                     if not self._deliver:
                         self._moved_at = time.monotonic()
                     self._deliver[message.id] = message, deliver
@@ -213,7 +213,7 @@ class EngineProcess:
             if entry is not None:
                 _call(entry[1], output)
 
-    def _abandon(self, requests: list[tuple[Generate, Deliver]]) -> None:
+    def _abandon(self, requests: list[tuple[Request, Deliver]]) -> None:
         for request, deliver in requests:
             end = _canceled(request) if self._closing.is_set() else _unserved(request, _died())
             self._post(lambda deliver=deliver, end=end: _call(deliver, end))  # type: ignore[misc]
@@ -312,15 +312,15 @@ def _died() -> EngineError:
     return EngineError("the engine stopped while it worked on the request", "try again", code="engine_unavailable")
 
 
-def _unserved(request: Generate, error: EngineError) -> Finished:
+def _unserved(request: Request, error: EngineError) -> Finished:
     return Finished(id=request.id, reason=FinishReason.ERROR, usage=_no_usage(request), error=error)
 
 
-def _canceled(request: Generate) -> Finished:
+def _canceled(request: Request) -> Finished:
     return Finished(id=request.id, reason=FinishReason.ABORT, usage=_no_usage(request))
 
 
-def _no_usage(request: Generate) -> Usage:
+def _no_usage(request: Request) -> Usage:
     return Usage(
         prompt_tokens=len(request.prompt),
         cached_tokens=0,

@@ -17,7 +17,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from mistralrs.api.recipe import HEARTBEAT_SECONDS, EngineRecipe, FromEngine, LoadFailed, Ready, Report, ToEngine
-from mistralrs.engine.request import EngineOutput, Generate, Shutdown
+from mistralrs.engine.request import EngineOutput, Request, Shutdown
 from mistralrs.errors import EngineError, MistralrsError
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Worker:
         reporter = threading.Thread(target=self._report, args=(engine,), name="reporter", daemon=True)
         reporter.start()
         while not isinstance(message := self._receive(), Shutdown):
-            engine.submit(message, self._outbox.put if isinstance(message, Generate) else None)
+            engine.submit(message, self._outbox.put if isinstance(message, Request) else None)
         engine.close(CLOSE_SECONDS)
         self._outbox.put(None)
         reporter.join(CLOSE_SECONDS)

@@ -44,8 +44,8 @@ class FetchRequest:
 class ModelFiles:
     """The local files of one model. Every path exists.
 
-    ``id`` is the name shown to users and in the API. ``companions`` maps plain file names
-    (``config.json``) to their paths.
+    ``id`` is the name shown to users and in the API. ``companions`` maps names within the model
+    (``config.json``, ``1_Pooling/config.json``) to their paths.
     """
 
     id: str

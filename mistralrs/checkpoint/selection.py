@@ -63,14 +63,16 @@ def read_index(path: Path, where: str) -> bytes:
 
 
 def choose_companions(names: Iterable[str], patterns: Collection[str]) -> tuple[str, ...]:
-    """The names at the root that match one of the glob ``patterns`` and are no pickles."""
+    """The names that match one of the glob ``patterns`` and are no pickles.
+
+    A pattern says how deep it looks: ``*.json`` stays at the root, ``*_Pooling/config.json`` looks one folder down.
+    """
     return tuple(
         sorted(
             name
             for name in names
-            if "/" not in name
-            and not name.lower().endswith(PICKLES)
-            and any(fnmatchcase(name, pattern) for pattern in patterns)
+            if not name.lower().endswith(PICKLES)
+            and any(name.count("/") == pattern.count("/") and fnmatchcase(name, pattern) for pattern in patterns)
         )
     )
 

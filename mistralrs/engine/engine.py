@@ -19,7 +19,7 @@ from mistralrs.engine import sampling
 from mistralrs.engine.admission import Admission
 from mistralrs.engine.batch import BatchBuilder
 from mistralrs.engine.config import EngineConfig
-from mistralrs.engine.request import EngineOutput, Finished, FinishReason, Generate, Tokens, Usage
+from mistralrs.engine.request import EngineOutput, Finished, FinishReason, Generate, Request, Tokens, Usage
 from mistralrs.engine.runner import ModelRunner
 from mistralrs.engine.sampling import NumericalError, Outcome, Sampled
 from mistralrs.engine.scheduler import Chunk, Scheduler
@@ -53,8 +53,15 @@ class Engine:
         """Whether :meth:`step` has something to do or to say."""
         return self.scheduler.has_work or bool(self._outbox)
 
-    def add(self, request: Generate) -> None:
+    def add(self, request: Request) -> None:
         """Accept a request. Raises :class:`RequestError` if it cannot be served; then there is no Finished for it."""
+        if not isinstance(request, Generate):
+            raise RequestError(
+                "this model generates text, it makes no embeddings or scores",
+                "load a model that embeds",
+                param="model",
+                code="not_supported",
+            )
         if request.id in self._sequences:
             raise RequestError(f"request {request.id} exists already", param="id", code="duplicate_id")
         if len(self.scheduler.waiting) >= self.config.max_waiting:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from mistralrs.errors import RequestError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 MAX_LOGPROBS = 20
 MAX_STOPS = 64
@@ -112,6 +116,20 @@ class Generate:
     cache_salt: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Embed:
+    """Turn token ids into numbers: a vector, or the scores of a classifier.
+
+    ``second`` is where the second of two texts begins, which some models mark. ``truncate`` shortens a prompt over the
+    limit from its end instead of refusing it.
+    """
+
+    id: int
+    prompt: tuple[int, ...]
+    second: int | None = None
+    truncate: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Abort:
     """Stop a request wherever it is; it still ends with one :class:`Finished`."""
@@ -169,5 +187,15 @@ class Finished:
     error: Exception | None = None
 
 
-EngineInput = Generate | Abort | Shutdown
-EngineOutput = Tokens | Finished
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Embedded:
+    """What an :class:`Embed` was turned into: ``values`` is float32 ``[width]``."""
+
+    id: int
+    values: npt.NDArray[np.float32]
+
+
+Request = Generate | Embed
+"""What is answered by exactly one :class:`Finished`."""
+EngineInput = Request | Abort | Shutdown
+EngineOutput = Tokens | Embedded | Finished

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterable
 from queue import SimpleQueue
 
+from mistralrs.engine.embedder import EmbeddingEngine
 from mistralrs.engine.engine import Engine
 from mistralrs.engine.request import (
     Abort,
@@ -14,7 +15,7 @@ from mistralrs.engine.request import (
     EngineOutput,
     Finished,
     FinishReason,
-    Generate,
+    Request,
     Shutdown,
     Usage,
 )
@@ -28,9 +29,9 @@ Deliver = Callable[[EngineOutput], None]
 
 
 class EngineThread:
-    """The engine's loop. Every submitted :class:`Generate` is answered by exactly one :class:`Finished`."""
+    """The engine's loop. Every submitted request is answered by exactly one :class:`Finished`."""
 
-    def __init__(self, engine: Engine, name: str = "engine") -> None:
+    def __init__(self, engine: Engine | EmbeddingEngine, name: str = "engine") -> None:
         self._engine = engine
         self._inbox: SimpleQueue[tuple[EngineInput, Deliver | None]] = SimpleQueue()
         self._deliver: dict[int, Deliver] = {}
@@ -55,7 +56,7 @@ class EngineThread:
         return self._stats
 
     def submit(self, message: EngineInput, deliver: Deliver | None = None) -> None:
-        """Send a message to the engine; ``deliver`` gets everything about a :class:`Generate`, from another thread.
+        """Send a message to the engine; ``deliver`` gets everything about a request, from another thread.
 
         Never raises for a bad request or a stopped engine: that is told as a Finished, like any other end.
         """
@@ -64,7 +65,7 @@ class EngineThread:
             if accepted:
                 self._closing = isinstance(message, Shutdown)
                 self._inbox.put((message, deliver))
-        if not accepted and isinstance(message, Generate) and deliver is not None:
+        if not accepted and isinstance(message, Request) and deliver is not None:
             deliver(_refusal(message, _stopped()))
 
     def close(self, timeout: float | None = None) -> bool:
@@ -101,7 +102,7 @@ class EngineThread:
                 self._add(message, deliver)
         return True
 
-    def _add(self, request: Generate, deliver: Deliver | None) -> None:
+    def _add(self, request: Request, deliver: Deliver | None) -> None:
         try:
             self._engine.add(request)
         except Exception as error:
@@ -138,7 +139,7 @@ class EngineThread:
     def _refuse_rest(self) -> None:
         while not self._inbox.empty():
             message, deliver = self._inbox.get()
-            if isinstance(message, Generate) and deliver is not None:
+            if isinstance(message, Request) and deliver is not None:
                 _call(deliver, _refusal(message, _stopped()))
 
 
@@ -152,7 +153,7 @@ def _call(deliver: Deliver, output: EngineOutput) -> bool:
     return True
 
 
-def _refusal(request: Generate, error: Exception) -> Finished:
+def _refusal(request: Request, error: Exception) -> Finished:
     usage = Usage(
         prompt_tokens=len(request.prompt),
         cached_tokens=0,

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from mistralrs.plugin.host import PluginHost
 
 MAX_JSON = 16 << 20
+MODULES, SENTENCES = "modules.json", "config_sentence_transformers.json"
+"""What sentence-transformers writes beside a model that it trained."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,9 +54,24 @@ class Inspected:
         )
 
     @property
+    def task(self) -> str:
+        """What the model is for: ``generate`` text, ``embed`` texts or ``score`` pairs of them.
+
+        A decoder with sentence-transformers' files beside it was trained to embed.
+        """
+        tasks = self.architecture.tasks
+        if "generate" not in tasks:
+            return tasks[0]
+        return "embed" if {MODULES, SENTENCES} <= self.files.companions.keys() else "generate"
+
+    @property
     def context_length(self) -> int:
         """Most tokens, prompt and answer together, that the model was made for."""
-        return int(getattr(self.config, "max_position_embeddings", 2048))
+        known = int(getattr(self.config, "max_position_embeddings", 2048))
+        if self.task == "generate":
+            return known
+        stated = read_json(self.files, "sentence_bert_config.json").get("max_seq_length")
+        return min(known, stated) if isinstance(stated, int) and stated > 0 else known
 
 
 def inspect(host: PluginHost, files: ModelFiles, selection: ModelSelection) -> Inspected:
@@ -77,19 +94,20 @@ def inspect(host: PluginHost, files: ModelFiles, selection: ModelSelection) -> I
 def read_json(files: ModelFiles, name: str) -> dict[str, Any]:
     """A companion file as a dictionary, empty when there is none. Raises ModelFormatError naming the file."""
     path = files.companions.get(name)
-    return {} if path is None else _parse(path)
-
-
-def _parse(path: Path) -> dict[str, Any]:
-    try:
-        if path.stat().st_size > MAX_JSON:
-            raise ModelFormatError(f"{path} is larger than {MAX_JSON >> 20} MiB: not a configuration file")
-        found = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise ModelFormatError(f"{path} is not valid JSON") from error
+    found = {} if path is None else parse_json(path)
     if not isinstance(found, dict):
         raise ModelFormatError(f"{path} must hold a JSON object")
     return found
+
+
+def parse_json(path: Path) -> Any:
+    """What a small JSON file holds. Raises ModelFormatError naming the file."""
+    try:
+        if path.stat().st_size > MAX_JSON:
+            raise ModelFormatError(f"{path} is larger than {MAX_JSON >> 20} MiB: not a configuration file")
+        return json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise ModelFormatError(f"{path} is not valid JSON") from error
 
 
 def _format(host: PluginHost, files: ModelFiles, wanted: str | None) -> FormatSpec:

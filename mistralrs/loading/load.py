@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,9 +14,11 @@ from mistralrs.config.model import ModelSelection
 from mistralrs.config.paged import PagedAttentionConfig
 from mistralrs.config.runtime import RuntimeConfig
 from mistralrs.engine.config import EngineConfig
+from mistralrs.engine.embedder import EmbeddingEngine
 from mistralrs.engine.engine import Engine
 from mistralrs.engine.runner import ModelRunner
 from mistralrs.loading.cache_size import cache_blocks
+from mistralrs.loading.embedding import make_embedder
 from mistralrs.loading.model import DTYPES, BuiltModel, build_model
 from mistralrs.loading.placement import report
 from mistralrs.loading.special import eos_ids
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
 class LoadedModel:
     """A model ready for requests. ``context_length`` is in tokens, ``weight_bytes`` as the weights are stored."""
 
-    engine: Engine
+    engine: Engine | EmbeddingEngine
     inspected: Inspected
     tokenizer: Tokenizer
     context_length: int
@@ -62,10 +64,8 @@ def load(
     if runtime.threads is not None:
         _set_threads(runtime.threads, model)
     context = inspected.context_length
-    runner, num_blocks, num_states = _make_runner(model, paged, context, runtime.max_seqs)
     config = EngineConfig(
-        num_blocks=num_blocks,
-        num_states=num_states,
+        num_blocks=1,
         block_size=paged.block_size,
         context_length=context,
         vocab_size=min(model.vocab_size, tokenizer.get_vocab_size(with_added_tokens=True)),
@@ -76,9 +76,14 @@ def load(
         cache_namespace=inspected.files.id.encode(),
         seed=seed,
     )
-    engine = Engine(runner, tokenizer, config)
+    engine: Engine | EmbeddingEngine
+    if inspected.task == "generate":
+        runner, blocks, states = _make_runner(model, paged, context, runtime.max_seqs)
+        engine = Engine(runner, tokenizer, replace(config, num_blocks=blocks, num_states=states))
+    else:
+        engine = make_embedder(model, inspected, config)
     model.ops.table.warm_up(progress)
-    runner.warm_up()
+    engine.runner.warm_up()
     seconds = time.perf_counter() - started
     host.notify("mistralrs_model_loaded", model=inspected.info, device=str(model.device), seconds=seconds)
     return LoadedModel(

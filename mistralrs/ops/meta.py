@@ -60,6 +60,8 @@ class AttentionMeta:
     numbers, padded with zeros. ``queries`` and ``contexts`` are the same lengths as plain ints. ``limits`` ``[tokens]``
     is, for every new token, the length its sequence may reach; only models whose positions depend on it need it.
 
+    ``types`` ``[tokens]`` is 1 for tokens of the second of two texts; None where all are 0.
+
     ``states_from`` and ``states_to`` ``[seqs]`` are the slots where each sequence's recurrent states are read and
     written; they differ, so that a step that fails can be run again. A sequence whose first token is among the new
     ones starts from zeros, whatever its slot holds. None for models without such layers.
@@ -72,5 +74,6 @@ class AttentionMeta:
     queries: list[int]
     contexts: list[int]
     limits: Tensor | None = None
+    types: Tensor | None = None
     states_from: Tensor | None = None
     states_to: Tensor | None = None

@@ -13,10 +13,11 @@ class ScanWeights:
     """The constants of one layer's scan, all float32.
 
     ``a`` is the negative rate of decay, ``dt_bias`` is added to the step sizes, ``d`` lets the input through; step
-    sizes stay within ``limits``.
+    sizes stay within ``limits``. Heads that share keys are neighbours, or with ``in_turns`` every so-manieth.
     """
 
     a: Tensor
     dt_bias: Tensor | None = None
     d: Tensor | None = None
     limits: tuple[float, float] = (0.0, math.inf)
+    in_turns: bool = False

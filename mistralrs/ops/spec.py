@@ -11,7 +11,9 @@ from typing import Literal
 class AttentionSpec:
     """How one layer attends. Immutable, so that recorded steps and compiled kernels can be keyed by it.
 
-    ``window``: a query sees itself and the ``window - 1`` positions before it; None is the whole past.
+    ``causal``: a query sees no later position; otherwise all of a text must be in one step.
+    ``window``: a query sees itself and the ``window - 1`` positions before it (and after it, when not ``causal``);
+    None is no limit.
     ``chunk``: positions are cut into stretches of that many, and a query sees only its own; None is no cut.
     ``softcap``: scores become ``softcap * tanh(scores / softcap)``; None leaves them.
     """

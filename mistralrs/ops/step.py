@@ -53,6 +53,9 @@ class Step(Protocol):
     def rotation(self, angles: Rotary) -> tuple[Tensor, Tensor]:
         """Cosine and sine ``[tokens, rotary / 2]`` of this step's positions."""
 
+    def token_types(self) -> Tensor:
+        """Which of two texts each token belongs to, 0 or 1: int64 ``[tokens]``."""
+
     def at(self, slot: Slot) -> Step:
         """This step as layers of another slot get it."""
 
@@ -115,6 +118,10 @@ class StepContext:
             found = angles(self.ops, self.positions, self.meta)
             self._rotations[id(angles)] = found
         return found
+
+    def token_types(self) -> Tensor:
+        """See :meth:`Step.token_types`."""
+        return self.ops.token_types(self.meta)
 
     def at(self, slot: Slot) -> StepContext:
         """See :meth:`Step.at`; made once per step and slot."""

@@ -62,7 +62,11 @@ def _decode(
 def _visible(positions: Tensor, keys: Tensor, spec: AttentionSpec) -> Tensor:
     """Which keys each position may see: bool ``[positions, keys]``."""
     behind = positions[:, None] - keys
-    seen = behind >= 0 if spec.causal else torch.ones_like(behind, dtype=torch.bool)
+    if spec.causal:
+        seen = behind >= 0
+    else:
+        behind = behind.abs()  # a window reaches as far to the other side
+        seen = torch.ones_like(behind, dtype=torch.bool)
     if spec.chunk:
         seen &= positions[:, None] // spec.chunk == keys // spec.chunk
     return seen & (behind < spec.window) if spec.window else seen

@@ -13,6 +13,7 @@ from mistralrs_plugins.kernels.torch import attention, conv, elementwise, expert
 _PLAIN: dict[str, Kernel] = {
     "rms_norm": elementwise.rms_norm,
     "layer_norm": elementwise.layer_norm,
+    "token_types": elementwise.token_types,
     "rotation": rotary.rotation,
     "long_frequencies": rotary.long_frequencies,
     "dynamic_frequencies": rotary.dynamic_frequencies,

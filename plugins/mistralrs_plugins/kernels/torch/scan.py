@@ -87,7 +87,7 @@ def delta_rule(
                 part.unflatten(-1, (-1, last)).transpose(1, 2)
                 for part, last in zip(chunk[:3], (key_dim, key_dim, value_dim), strict=True)
             )
-            query, key = (_unit(part).repeat_interleave(heads // part.shape[1], dim=1) for part in (query, key))
+            query, key = (_shared(_unit(part), heads, weights.in_turns) for part in (query, key))
             rate = chunk[3].sigmoid().transpose(1, 2)[..., None]
             total, between = _decays((_step_size(chunk[4], weights) * weights.a).transpose(1, 2))
             grown = total.exp()[..., None]
@@ -116,6 +116,12 @@ def _decays(logs: Tensor) -> tuple[Tensor, Tensor]:
     between = total[..., :, None] - total[..., None, :]
     later = torch.ones(between.shape[-2:], dtype=torch.bool, device=logs.device).triu(1)
     return total, between.masked_fill(later, float("-inf")).exp()
+
+
+def _shared(x: Tensor, heads: int, in_turns: bool) -> Tensor:
+    """One copy of ``[n, key_heads, ...]`` for each of ``heads``."""
+    share = heads // x.shape[1]
+    return x.repeat(1, share, 1, 1) if in_turns else x.repeat_interleave(share, dim=1)
 
 
 def _unit(x: Tensor) -> Tensor:

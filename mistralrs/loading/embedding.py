@@ -1,0 +1,34 @@
+"""The engine over a model that was built to embed or to score."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from mistralrs.engine.config import EngineConfig
+from mistralrs.engine.embedder import EmbeddingEngine
+from mistralrs.engine.runner import ModelRunner
+from mistralrs.errors import ModelFormatError
+from mistralrs.loading.sentence import read_pooler
+from mistralrs.modelkit.decoder import CausalLm, HiddenStates
+from mistralrs.ops import Program
+
+if TYPE_CHECKING:
+    from mistralrs.loading.inspect import Inspected
+    from mistralrs.loading.model import BuiltModel
+
+
+def make_embedder(model: BuiltModel, inspected: Inspected, config: EngineConfig) -> EmbeddingEngine:
+    """The engine with scratch memory for its largest step. Raises ModelFormatError for a pooling it does not know."""
+    module, width = model.module, int(inspected.config.hidden_size)  # type: ignore[attr-defined]
+    if inspected.task == "score":
+        width = int(getattr(inspected.config, "num_labels", 1))
+    elif "generate" in inspected.architecture.tasks:
+        if not isinstance(module, CausalLm):
+            name = inspected.architecture.name
+            raise ModelFormatError(f"architecture/{name} cannot embed: it hides its hidden states")
+        module = HiddenStates(module)
+    devices = [slot.device for slot in model.cache_slots]
+    runner = ModelRunner(Program(module), model.caches, model.ops, width, model.device, model.dtype, devices)
+    blocks = EmbeddingEngine.blocks_needed(config)
+    return EmbeddingEngine(runner, replace(config, num_blocks=blocks), read_pooler(inspected))
