@@ -1,30 +1,39 @@
 """Draws tokens from rows of logits: temperature, softmax, top-k, top-p, min-p, multinomial, in this order.
 
-Every filter is relative, so the softmax is not normalised: a *weight* is a probability over the largest one. A draw is
-a pure function of a row, its settings and one number in [0, 1), and no row's result depends on the rows beside it.
-Nothing sorts a vocabulary: the few largest logits are found by selection. Plain numpy on one thread, because a
-parallel region here would fight the model's.
+Every filter is relative, so no softmax needs a sum of one: a *weight* is a probability times any constant of its row.
+A draw is a pure function of a row, its settings and one number in [0, 1), and no row's result depends on the rows
+beside it. What a filter leaves is looked for among the largest logits; exponentials of a whole vocabulary, the dearest
+part, are taken only where a sum over it is asked for. One thread, because a parallel region here would fight the
+model's.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
+from mistralrs.engine.candidates import Logits, Rows
 from mistralrs.engine.request import SamplingParams
 from mistralrs.engine.vector import Ints
 
-Rows = NDArray[np.float32]
 Floats = NDArray[np.float64]
 
-GROUP = 64
-"""Logits are searched and summed in groups of this many."""
+GROUP = 512
+"""A running sum is taken over sums of this many weights first."""
 
-FIRST_CANDIDATES = 64
-"""How many of the largest logits top-p looks at first, if there is no top-k to limit them."""
+NUCLEUS = (64, 512)
+"""How many of the largest logits top-p looks at before it looks at all."""
+
+SMALL = 4096
+"""So many weights are sorted rather than split further."""
+
+ROUNDING = 1e-5
+"""By how much more than its share a logit is let through to the exact test of min-p."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,55 +61,31 @@ class Settings:
         return Settings(self.temperature[one], self.top_p[one], self.min_p[one], self.number[one])
 
 
-def draw(rows: Rows, top_k: int, settings: Settings) -> Ints:
-    """One token ``[n]`` for each row ``[n, vocab]``. All rows have the same ``top_k``; 0 is off."""
-    if 0 < top_k < rows.shape[1]:
-        return _draw_top_k(rows, top_k, settings)
-    tokens = [
-        _draw_top_p(row, settings.row(index)) if settings.top_p[index] < 1 else _draw_any(row, settings.row(index))
-        for index, row in enumerate(rows)
-    ]
+def draw(logits: Logits, members: Ints, top_k: int, settings: Settings) -> Ints:
+    """One token ``[n]`` for each of the rows ``members``. All have the same ``top_k``; 0 is off."""
+    if 0 < top_k < logits.rows.shape[1]:
+        return _draw_top_k(logits, members, top_k, settings)
+    tokens = [_draw_row(logits, int(index), settings.row(at)) for at, index in enumerate(members)]
     return np.array(tokens, dtype=np.int64)
 
 
-def largest_indices(rows: Rows, count: int) -> Ints:
-    """Indices ``[n, count]`` of each row's largest numbers, largest first, equal ones in the order of the row.
-
-    The groups with the ``count`` largest maxima must contain them, so only those are looked into.
-    """
-    size = rows.shape[1]
-    groups = size // GROUP
-    if count * 8 > groups:
-        return _sorted_largest(rows, count)
-    peaks = rows[:, : groups * GROUP].reshape(-1, groups, GROUP).max(axis=2)
-    best = np.sort(_select(peaks, count))
-    inside = (best[:, :, None] * GROUP + np.arange(GROUP)).reshape(len(rows), -1)
-    rest = np.broadcast_to(np.arange(groups * GROUP, size), (len(rows), size - groups * GROUP))
-    candidates = np.concatenate([inside, rest], axis=1)
-    within = _sorted_largest(np.take_along_axis(rows, candidates, axis=1), count)
-    result: Ints = np.take_along_axis(candidates, within, axis=1)
-    return result
+def probabilities(row: Rows, largest: float = 0.0, temperature: float = 1.0) -> Rows:
+    """Softmax of ``row / temperature``, whose maximum is ``largest``: valid until the next call on this thread."""
+    out = _scratch("probabilities", len(row))
+    scaled = row
+    if temperature != 1:
+        scaled = _scratch("scaled", len(row))
+        with np.errstate(over="ignore"):  # what overflows is minus infinity, whose exponential is the 0 it should be
+            np.subtract(row, np.float32(largest), out=scaled)
+            scaled /= np.float32(temperature)
+    # One dimension, so torch uses this thread only; its softmax takes half as long as numpy's exponential.
+    torch.softmax(torch.from_numpy(scaled), 0, out=torch.from_numpy(out))
+    return out
 
 
-def _sorted_largest(rows: Rows, count: int) -> Ints:
-    """:func:`largest_indices` by looking at everything."""
-    chosen = np.sort(_select(rows, count))
-    order = np.argsort(-np.take_along_axis(rows, chosen, axis=1), axis=1, kind="stable")
-    result: Ints = np.take_along_axis(chosen, order, axis=1)
-    return result
-
-
-def _select(rows: Rows, count: int) -> Ints:
-    """Indices of each row's ``count`` largest numbers, in no order."""
-    size = rows.shape[1]
-    if count >= size:
-        return np.broadcast_to(np.arange(size), rows.shape)
-    return np.argpartition(rows, size - count, axis=1)[:, size - count :]
-
-
-def _draw_top_k(rows: Rows, top_k: int, settings: Settings) -> Ints:
-    tokens = largest_indices(rows, top_k)
-    values = np.take_along_axis(rows, tokens, axis=1)
+def _draw_top_k(logits: Logits, members: Ints, top_k: int, settings: Settings) -> Ints:
+    tokens = logits.largest(members, top_k)
+    values = logits.rows[members[:, None], tokens]
     weights = _weights(values, values[:, :1], settings.temperature[:, None])
     sums = weights.cumsum(axis=1, dtype=np.float64)
     choice = _choose(weights, sums, settings.top_p * sums[:, -1], settings)
@@ -108,27 +93,82 @@ def _draw_top_k(rows: Rows, top_k: int, settings: Settings) -> Ints:
     return result
 
 
-def _draw_top_p(row: Rows, settings: Settings) -> int:
-    """The nucleus of the whole vocabulary, looked for among more and more of the largest logits."""
-    weights = _weights(row, row.max(), settings.temperature)
-    cutoff = settings.top_p * weights.sum(dtype=np.float64)
-    count = FIRST_CANDIDATES
-    while True:
-        tokens = largest_indices(row[None], min(count, len(row)))
-        kept = weights[tokens]
-        sums = kept.cumsum(axis=1, dtype=np.float64)
-        if sums[0, -1] >= cutoff[0] or count >= len(row):
-            return int(tokens[0, _choose(kept, sums, cutoff, settings)[0]])
-        count *= 16
+def _draw_row(logits: Logits, index: int, settings: Settings) -> int:
+    """Without top-k: min-p leaves few tokens at once, top-p most often, and else all of them may be drawn."""
+    row, largest = logits.rows[index], float(logits.maxima[index])
+    temperature, min_p, top_p = float(settings.temperature[0]), float(settings.min_p[0]), float(settings.top_p[0])
+    number = float(settings.number[0])
+    tokens: Ints | None = None
+    if min_p:
+        slack = ROUNDING * (temperature + abs(largest))
+        tokens = logits.above(index, largest + temperature * np.log(min_p) - slack)
+        if top_p >= 1:
+            weights = _weights(row[tokens], np.float32(largest), settings.temperature)
+            weights[weights <= min_p] = 0
+            return int(tokens[_invert(weights, number)])
+    everything = probabilities(row, largest, temperature)
+    if top_p >= 1:
+        return _invert(everything, number)
+    top, cutoff = float(everything.max()), top_p * float(everything.sum())
+    if tokens is None:
+        tokens = _nucleus(logits, index, everything, cutoff)
+    if tokens is not None and len(tokens) <= SMALL:
+        return _draw_among(row, largest, tokens, np.array([cutoff / top]), settings)
+    _keep_nucleus(everything, cutoff)
+    if min_p:
+        everything[everything <= min_p * top] = 0
+    return _invert(everything, number)
 
 
-def _draw_any(row: Rows, settings: Settings) -> int:
-    """A token of the whole vocabulary: the running sum is inverted first over groups, then inside one."""
-    weights = _weights(row, row.max(), settings.temperature)
-    if settings.min_p[0]:
-        weights[weights <= settings.min_p[0]] = 0
-    sums = np.add.reduceat(weights, np.arange(0, len(weights), GROUP)).cumsum(dtype=np.float64)
-    target = settings.number[0] * sums[-1]
+def _nucleus(logits: Logits, index: int, weights: Rows, cutoff: float) -> Ints | None:
+    """Some of the largest logits whose weights reach ``cutoff``; None when too many would be needed."""
+    for count in NUCLEUS:
+        tokens = logits.some_largest(index, count)
+        if float(weights[tokens].sum(dtype=np.float64)) >= cutoff:
+            return tokens
+    return None
+
+
+def _draw_among(row: Rows, largest: float, tokens: Ints, cutoff: Floats, settings: Settings) -> int:
+    """From ``tokens``, which hold all that the filters leave; ``cutoff`` counts in weights whose largest is 1."""
+    values = row[tokens]
+    order = np.argsort(-values, kind="stable")
+    weights = _weights(values[order][None], np.float32(largest), settings.temperature)
+    sums = weights.cumsum(axis=1, dtype=np.float64)
+    return int(tokens[order[_choose(weights, sums, cutoff, settings)[0]]])
+
+
+def _keep_nucleus(weights: Rows, cutoff: float) -> None:
+    """Set to zero what top-p takes out: all but the largest weights whose running sum first reaches ``cutoff``.
+
+    The place is found by halving: the sum of the larger half says in which half it lies.
+    """
+    part, before, sum_before = weights, 0, 0.0
+    while len(part) > SMALL:
+        middle = len(part) // 2
+        part = np.partition(part, middle)
+        larger = float(part[middle:].sum())
+        if sum_before + larger >= cutoff:
+            part = part[middle:]
+        else:
+            before, sum_before, part = before + len(part) - middle, sum_before + larger, part[:middle]
+    falling = np.sort(part)[::-1]
+    sums = sum_before + falling.cumsum(dtype=np.float64)
+    kept = min(int(np.searchsorted(sums, cutoff)), len(falling) - 1)
+    smallest = falling[kept]
+    stays = weights >= smallest
+    surplus = int(np.count_nonzero(stays)) - (before + kept + 1)
+    if surplus:  # weights equal to the last that stays: the first of them do
+        stays[np.flatnonzero(weights == smallest)[-surplus:]] = False
+    np.multiply(weights, stays, out=weights)
+
+
+def _invert(weights: Rows, number: float) -> int:
+    """The token at ``number`` of the running sum over ``weights``: first over groups, then inside one."""
+    whole = len(weights) // GROUP
+    sums = weights[: whole * GROUP].reshape(whole, GROUP).sum(axis=1)
+    sums = np.append(sums, weights[whole * GROUP :].sum()).cumsum(dtype=np.float64)
+    target = number * sums[-1]
     group = int(sums.searchsorted(target, side="right"))
     members = weights[group * GROUP : (group + 1) * GROUP]
     inside = members.cumsum(dtype=np.float64)
@@ -140,7 +180,7 @@ def _draw_any(row: Rows, settings: Settings) -> int:
 
 def _weights(rows: Rows, largest: Rows | np.float32, temperature: Floats) -> Rows:
     """``exp((rows - largest) / temperature)``."""
-    with np.errstate(over="ignore"):  # what overflows is minus infinity, whose exponential is the 0 it should be
+    with np.errstate(over="ignore"):  # as in probabilities
         weights = rows - largest
         weights /= temperature.astype(np.float32)
     np.exp(weights, out=weights)
@@ -158,3 +198,15 @@ def _choose(weights: Rows, sums: Floats, cutoff: Floats, settings: Settings) -> 
     left = np.where(kept, weights, 0).cumsum(axis=1, dtype=np.float64)
     choice: Ints = (left <= (settings.number * left[:, -1])[:, None]).sum(axis=1)
     return choice
+
+
+_local = threading.local()
+
+
+def _scratch(name: str, size: int) -> Rows:
+    """Memory of this thread to compute in: a fresh megabyte for every token costs more than the computing."""
+    held: Rows | None = getattr(_local, name, None)
+    if held is None or len(held) < size:
+        held = np.empty(size, dtype=np.float32)
+        setattr(_local, name, held)
+    return held[:size]

@@ -10,7 +10,8 @@ from hashlib import blake2b
 import numpy as np
 from torch import Tensor
 
-from mistralrs.engine.draws import Rows, Settings, draw, largest_indices
+from mistralrs.engine.candidates import Logits, Rows
+from mistralrs.engine.draws import Settings, draw, probabilities
 from mistralrs.engine.request import TokenLogprob
 from mistralrs.engine.sequence import Sequence
 from mistralrs.errors import EngineError
@@ -48,17 +49,17 @@ def sample(logits: Tensor, sequences: Items[Sequence]) -> list[Outcome]:
     rows: Rows = logits.float().cpu().numpy()
     outcomes: dict[int, Outcome] = {}
     raw: dict[int, Rows] = {}
-    finite = np.isfinite(rows.max(axis=1)).tolist()
     for index, (row, sequence) in enumerate(zip(rows, sequences, strict=True)):
-        if not finite[index]:
-            outcomes[index] = NumericalError()
-            continue
         try:
             raw[index] = _adjust(row, sequence)
         except Exception as error:
             outcomes[index] = error
-    for members in _alike(sequences, list(raw)):
-        for index, token in zip(members, _choose_each(rows, members, sequences), strict=True):
+    found = Logits(rows)
+    for index, finite in enumerate(np.isfinite(found.maxima).tolist()):
+        if not finite:
+            outcomes[index] = NumericalError()
+    for members in _alike(sequences, [index for index in raw if index not in outcomes]):
+        for index, token in zip(members, _choose_each(found, members, sequences), strict=True):
             outcomes[index] = _report(token, raw[index], sequences[index])
     return [outcomes[index] for index in range(len(sequences))]
 
@@ -74,13 +75,13 @@ def uniform(seed: int, index: int) -> float:
 
 def log_probabilities(row: Rows, token: int, count: int) -> tuple[TokenLogprob, tuple[TokenLogprob, ...]]:
     """The log-probability of ``token`` and those of the ``count`` most likely tokens under softmax of ``row``."""
-    largest = row.max()
-    total = float(largest) + math.log(float(np.exp(row - largest).sum(dtype=np.float64)))
+    likeliest = int(row.argmax())
+    total = float(row[likeliest]) - math.log(float(probabilities(row)[likeliest]))
 
     def of(index: int) -> TokenLogprob:
         return TokenLogprob(index, max(float(row[index]) - total, LOWEST_LOGPROB))
 
-    top = largest_indices(row[None], min(count, len(row)))[0].tolist() if count else []
+    top = Logits(row[None]).largest(np.zeros(1, np.int64), min(count, len(row)))[0].tolist() if count else []
     return of(token), tuple(of(index) for index in top)
 
 
@@ -101,6 +102,8 @@ def _adjust(row: Rows, sequence: Sequence) -> Rows:
     """Apply DRY, penalties and bias in place; returns the row that log-probabilities are taken from."""
     if sequence.adjuster is None:
         return row
+    if not np.isfinite(row.max()):
+        raise NumericalError  # the adjuster would make an infinite logit a large one
     raw = row if sequence.sampling.top_logprobs is None else row.copy()
     sequence.adjuster.apply(row, sequence.tokens.array)
     return raw
@@ -115,24 +118,23 @@ def _alike(sequences: Items[Sequence], indices: Items[int]) -> list[list[int]]:
     return list(groups.values())
 
 
-def _choose_each(rows: Rows, members: list[int], sequences: Items[Sequence]) -> Items[int | Exception]:
+def _choose_each(found: Logits, members: list[int], sequences: Items[Sequence]) -> Items[int | Exception]:
     """All at once; if that fails, each alone, so that only the guilty one has no token."""
     try:
-        return _choose(rows, members, sequences)
+        return _choose(found, members, sequences)
     except Exception as error:
         if len(members) == 1:
             return [error]
-    return [token for index in members for token in _choose_each(rows, [index], sequences)]
+    return [token for index in members for token in _choose_each(found, [index], sequences)]
 
 
-def _choose(rows: Rows, members: list[int], sequences: Items[Sequence]) -> list[int]:
+def _choose(found: Logits, members: list[int], sequences: Items[Sequence]) -> list[int]:
     """The next token of each of ``members``, which are alike."""
-    chosen = rows if len(members) == len(rows) else rows[members]
     params = [sequences[index].sampling for index in members]
     if params[0].is_greedy:
-        return [int(token) for token in chosen.argmax(axis=1)]
+        return [int(found.rows[index].argmax()) for index in members]
     numbers = [uniform(sequences[index].seed, sequences[index].generated) for index in members]
-    tokens: list[int] = draw(chosen, params[0].top_k, Settings.of(params, numbers)).tolist()
+    tokens: list[int] = draw(found, np.array(members), params[0].top_k, Settings.of(params, numbers)).tolist()
     return tokens
 
 

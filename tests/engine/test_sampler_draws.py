@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scripted import VOCAB
 
+from mistralrs.engine import draws
+from mistralrs.engine.candidates import Logits
 from mistralrs.engine.draws import Settings
-from mistralrs.engine.draws import draw as draw_rows
-from mistralrs.engine.draws import largest_indices as largest_of_rows
 from mistralrs.engine.output import OutputText, TokenDecoder
 from mistralrs.engine.penalties import LogitAdjuster
 from mistralrs.engine.request import Generate, SamplingParams
@@ -50,12 +50,16 @@ def reference(logits: np.ndarray, p: SamplingParams) -> np.ndarray:
     return probabilities / probabilities.sum()
 
 
+def draw_rows(rows: np.ndarray, top_k: int, settings: Settings) -> np.ndarray:
+    return draws.draw(Logits(rows), np.arange(len(rows)), top_k, settings)
+
+
 def draw(row: np.ndarray, sampling: SamplingParams, number: float) -> int:
     return int(draw_rows(row[None], sampling.top_k, Settings.of([sampling], [number]))[0])
 
 
 def largest_indices(row: np.ndarray, count: int) -> np.ndarray:
-    return largest_of_rows(row[None], count)[0]
+    return Logits(row[None]).largest(np.array([0]), count)[0]
 
 
 def chi_square(counts: np.ndarray, probabilities: np.ndarray) -> tuple[float, int]:
