@@ -1,0 +1,1 @@
+"""batch: answers files of requests in OpenAI's batch format."""
