@@ -1,6 +1,7 @@
 """Bytes a second of each weight type against the memory's, and decode speed over depth and batch size.
 
-    python -m benchmarks.kernels [--types q4_1 q8_0 ...] [--model FILE] [--depths 0 1024 4096] [--batches 1 4 16]
+    python -m benchmarks.kernels [--types q4_1 q8_0 ...]
+    python -m benchmarks.kernels --model FILE [--depths 0 1024 4096] [--batches 1 4 16] [--svg plot.svg]
 
 The products are measured on matrices too large for any cache. Run it twice when the machine is shared: what differs
 between the runs is not the kernels.
@@ -9,10 +10,12 @@ between the runs is not the kernels.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
+from benchmarks.chart import Panel, svg
 from benchmarks.steps import SteppedModel
 from benchmarks.timing import median_seconds, read_bandwidth
 from mistralrs.layouts import LAYOUTS
@@ -52,18 +55,26 @@ def products(names: list[str], batches: list[int]) -> None:
         print(line, flush=True)
 
 
-def decode(file: Path, depths: list[int], batches: list[int]) -> None:
+def decode(file: Path, depths: list[int], batches: list[int]) -> list[Panel]:
     """Tokens a second of whole steps, by the number of tokens in the cache and by that of sequences."""
     model = SteppedModel(file, tokens=max(depths) + 64 * max(batches) + 1024)
     print(f"\n{file.name}: prefill of 512 tokens {512 / model.prefill_seconds(512):.0f} tokens/s")
-    print(f"{'depth':>8}{'tokens/s':>10}{'a bar for each 10':>20}")
-    for depth in depths:
-        rate = 1 / model.decode_seconds(1, depth)
-        print(f"{depth:8}{rate:10.1f}   {'#' * round(rate / 10)}", flush=True)
-    print(f"{'batch':>8}{'tokens/s':>10}{'a bar for each 10':>20}")
-    for batch in batches:
-        rate = batch / model.decode_seconds(batch, 16)
-        print(f"{batch:8}{rate:10.1f}   {'#' * round(rate / 10)}", flush=True)
+    by_depth = _rates("depth", depths, lambda depth: 1 / model.decode_seconds(1, depth))
+    by_batch = _rates("batch", batches, lambda batch: batch / model.decode_seconds(batch, 16))
+    return [
+        Panel(f"{file.name}: one sequence", "tokens in the cache", "tokens/s", by_depth),
+        Panel(f"{file.name}: short sequences", "sequences at a time", "tokens/s", by_batch),
+    ]
+
+
+def _rates(name: str, values: list[int], rate: Callable[[int], float]) -> list[tuple[float, float]]:
+    """Measure and print one line for each value."""
+    print(f"{name:>8}{'tokens/s':>10}{'a bar for each 10':>20}")
+    points: list[tuple[float, float]] = []
+    for value in values:
+        points.append((value, rate(value)))
+        print(f"{value:8}{points[-1][1]:10.1f}   {'#' * round(points[-1][1] / 10)}", flush=True)
+    return points
 
 
 def main() -> None:
@@ -73,13 +84,18 @@ def main() -> None:
     parser.add_argument("--model", type=Path, help="a GGUF file, for the decode tables")
     parser.add_argument("--depths", nargs="+", type=int, default=[0, 256, 1024, 4096])
     parser.add_argument("--batches", nargs="+", type=int, default=[1, 2, 4, 8, 16, 32])
+    parser.add_argument("--svg", type=Path, metavar="FILE", help="draw the decode tables into this file")
     args = parser.parse_args()
+    if args.svg and not args.model:
+        parser.error("--svg draws decoding: it needs --model")
     torch.set_num_threads(1)
     if args.types:
         with torch.inference_mode():
             products(args.types, [8, 64])
     if args.model:
-        decode(args.model, args.depths, args.batches)
+        panels = decode(args.model, args.depths, args.batches)
+        if args.svg:
+            args.svg.write_text(svg(panels), encoding="utf-8")
 
 
 if __name__ == "__main__":
