@@ -20,9 +20,13 @@ from mistralrs.plugin.policy import Policy
 from mistralrs.testing.paged import PagedModel
 from mistralrs.weights import DictSource
 from mistralrs_plugins.kernels.cpu.program.step import CompiledStep
-from tests.architectures.cases import CASES, SIZES, Case
+from tests.architectures.cases import CASES, SIZES, Case, state_of
 from tests.kernels.probes import Sequences, compiled_table
 
+COMPILED = {
+    f"{family}ForCausalLM" for family in ("Gemma", "Gemma2", "Gemma3", "Llama", "Mistral", "Phi3", "Qwen2", "Qwen3")
+}
+"""Families whose steps have to be compiled as a whole. The others' are where their operations allow it."""
 PLAYED = {"rope-longrope", "rope-dynamic", "longrope", "dynamic"}
 """Cases whose positions depend on the length of the sequence: they have no compiled form yet."""
 
@@ -34,7 +38,7 @@ def both_models(case: Case) -> tuple[PagedModel, PagedModel]:
     made = getattr(transformers, case.key)._from_config(config, attn_implementation="eager").eval()
     spec = PluginHost(Policy()).resolve("architecture", case.key)
     fields = {**config.to_dict(), "architectures": [case.key]}
-    reference, fast = (PagedModel(spec, fields, DictSource(dict(made.state_dict()))) for _ in range(2))
+    reference, fast = (PagedModel(spec, fields, DictSource(state_of(made))) for _ in range(2))
     fast.table = compiled_table()
     fast.module = Program(fast.module)
     return reference, fast
@@ -62,7 +66,7 @@ def test_tiny_architectures(case: Case, caplog: pytest.LogCaptureFixture) -> Non
                 torch.testing.assert_close(actual[name], expected[name], rtol=0, atol=2e-4)
     compiled = isinstance(fast.module._run, CompiledStep)
     assert compiled or "run operation by operation" in caplog.text or "through its layers" in caplog.text
-    assert compiled or case.name in PLAYED, caplog.text
+    assert compiled or case.key not in COMPILED or case.name in PLAYED, caplog.text
 
 
 class Real:

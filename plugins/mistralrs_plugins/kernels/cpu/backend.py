@@ -14,7 +14,7 @@ from mistralrs_plugins.kernels.cpu.jit.code import kernel_address
 from mistralrs_plugins.kernels.cpu.program.lowering import Lowering
 from mistralrs_plugins.kernels.cpu.program.products import is_dense
 from mistralrs_plugins.kernels.cpu.program.step import CompiledStep
-from mistralrs_plugins.kernels.cpu.program.weights import COVERED, NotCompiled
+from mistralrs_plugins.kernels.cpu.program.weights import COVERED, NotCompiled, for_products
 from mistralrs_plugins.kernels.cpu.single import head, linear
 
 log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ def _module(layout: str) -> str:
 
 
 class CpuBackend:
-    """Compiled kernels over weights as they lie in the file: nothing is copied or decoded ahead.
+    """Compiled kernels. Quantized weights are packed for them at load (:mod:`.packing`).
 
     ``preferred_kv_dtype`` is how the cache is best kept: half floats take half the memory and half the time to read.
     """
@@ -62,9 +62,9 @@ class CpuBackend:
         return _PRODUCTS.get(op) if layout in COVERED else None
 
     def prepare(self, weight: Weight) -> Weight:
-        """The weight as it is; its layout is noted for :meth:`warm_up`."""
+        """A packed copy of a quantized matrix, in its place. Its layout is noted for :meth:`warm_up`."""
         self._layouts.add(weight.layout.name)
-        return weight
+        return for_products(weight)
 
     def set_threads(self, count: int) -> None:
         """Use ``count`` threads in this process. Raises UsageError when it is not positive."""
@@ -78,7 +78,6 @@ class CpuBackend:
         """
         layouts = sorted(self._layouts & COVERED)
         products = [f"{_module(layout)}:make_product:{layout}" for layout in layouts]
-        products += [f"decoded:make_product:{layout}" for layout in layouts if not is_dense(layout)]
         kept = self.preferred_kv_dtype
         names = [*ALWAYS, *products, f"cache:make_write:{kept}", f"attention:make_attend:{kept}"]
         for done, name in enumerate(names):

@@ -12,14 +12,13 @@ from torch import Tensor
 from mistralrs.ops import Weight
 from mistralrs_plugins.kernels.cpu.program.arguments import Argument, Current, Number, Stage
 from mistralrs_plugins.kernels.cpu.program.products import (
-    eight_bit_room,
+    integer_room,
     is_dense,
-    is_paired,
     product_call,
     quantize_call,
 )
 from mistralrs_plugins.kernels.cpu.program.program import Program
-from mistralrs_plugins.kernels.cpu.program.weights import NotCompiled, Table, table_of
+from mistralrs_plugins.kernels.cpu.program.weights import NotCompiled, Table, for_products, table_of
 from mistralrs_plugins.kernels.cpu.threads import shared_pool
 
 _DENSE_LIMIT = 16
@@ -33,6 +32,7 @@ def linear(x: Tensor, weight: Weight, bias: Tensor | None) -> Tensor:
     if x.dtype != torch.float32 or x.dim() != 2 or (is_dense(weight.layout.name) and len(x) >= _DENSE_LIMIT):
         return F.linear(x, weight.to_dense(x.dtype), bias)
     try:
+        weight = for_products(weight)  # prepared already, unless it comes from elsewhere than a model
         table = table_of(weight)
     except NotCompiled:
         return F.linear(x, weight.to_dense(x.dtype), bias)
@@ -67,9 +67,9 @@ def _program(layout: str, rows: int, width: int, row_bytes: int) -> Program:
     source: list[Argument] = [Current(Number.INPUT), 4 * width]
     output: list[Argument] = [Current(Number.LOGITS), 4 * rows]
     stages = [Stage()]
-    activations = None if is_dense(layout) else eight_bit_room(width)
+    activations = None if is_dense(layout) else integer_room(width)
     if activations is not None:
-        stages = [Stage([quantize_call(source, width, Number.TOKENS, activations, is_paired(layout))]), Stage()]
+        stages = [Stage([quantize_call(source, width, Number.TOKENS, activations)]), Stage()]
     product = product_call(
         layout,
         Table(0, rows, width, row_bytes),

@@ -38,18 +38,6 @@ def splat_byte(b: ir.IRBuilder, value: ir.Value) -> ir.Value:
     return _everywhere(b, b.trunc(value, ir.IntType(8)), 32)
 
 
-@operation(f32x8, types.float32, types.float32)
-def halves(b: ir.IRBuilder, low: ir.Value, high: ir.Value) -> ir.Value:
-    """One float in the lower four lanes, another in the upper four."""
-    return shuffle(b, _everywhere(b, low, 8), _everywhere(b, high, 8), [0, 1, 2, 3, 8, 9, 10, 11])
-
-
-@operation(f32x8, types.float32, types.float32)
-def alternating(b: ir.IRBuilder, even: ir.Value, odd: ir.Value) -> ir.Value:
-    """One float in lanes 0, 2, 4, 6, another between them."""
-    return shuffle(b, _everywhere(b, even, 8), _everywhere(b, odd, 8), [0, 9, 2, 11, 4, 13, 6, 15])
-
-
 @operation(b8x32, b8x16, b8x16)
 def join(b: ir.IRBuilder, low: ir.Value, high: ir.Value) -> ir.Value:
     """32 bytes from two times 16."""
@@ -90,44 +78,6 @@ def spread_bits(b: ir.IRBuilder, word: ir.Value) -> ir.Value:
     own_byte = shuffle(b, words, words, [lane // 8 for lane in range(32)])
     own_bit = b.and_(own_byte, constant(b8x32, [1 << lane % 8 for lane in range(32)]))
     return b.zext(b.icmp_unsigned("!=", own_bit, constant(b8x32, 0)), b8x32.llvm)
-
-
-@operation(b8x32, types.int64, types.int64)
-def spread_low_bits(b: ir.IRBuilder, first: ir.Value, second: ir.Value) -> ir.Value:
-    """Bits 0 to 15 of two words as bytes of 0 or 1: the first word's in the lower half."""
-    return _spread_two(b, first, second, 0)
-
-
-@operation(b8x32, types.int64, types.int64)
-def spread_high_bits(b: ir.IRBuilder, first: ir.Value, second: ir.Value) -> ir.Value:
-    """Bits 16 to 31 of two words as bytes of 0 or 1: the first word's in the lower half."""
-    return _spread_two(b, first, second, 2)
-
-
-def _spread_two(b: ir.IRBuilder, first: ir.Value, second: ir.Value, byte: int) -> ir.Value:
-    words = [_everywhere(b, b.trunc(word, I32), 4) for word in (first, second)]
-    both = b.bitcast(shuffle(b, words[0], words[1], list(range(8))), b8x32.llvm)
-    own_byte = shuffle(b, both, both, [lane // 16 * 16 + byte + lane % 16 // 8 for lane in range(32)])
-    own_bit = b.and_(own_byte, constant(b8x32, [1 << lane % 8 for lane in range(32)]))
-    return b.zext(b.icmp_unsigned("!=", own_bit, constant(b8x32, 0)), b8x32.llvm)
-
-
-@operation(f32x8, f32x8)
-def first_of_halves(b: ir.IRBuilder, value: ir.Value) -> ir.Value:
-    """The first lane of each half, in all four lanes of it."""
-    return shuffle(b, value, value, [0] * 4 + [4] * 4)
-
-
-@operation(f32x8, f32x8)
-def third_of_halves(b: ir.IRBuilder, value: ir.Value) -> ir.Value:
-    """The third lane of each half, in all four lanes of it."""
-    return shuffle(b, value, value, [2] * 4 + [6] * 4)
-
-
-@operation(f32x8, f32x8)
-def odd_lanes(b: ir.IRBuilder, value: ir.Value) -> ir.Value:
-    """Lanes 1, 3, 5 and 7, with zeros between them."""
-    return shuffle(b, value, ir.Constant(f32x8.llvm, [0.0] * 8), [8, 1, 10, 3, 12, 5, 14, 7])
 
 
 @operation(f32x8, i32x8)
@@ -207,12 +157,6 @@ def lane_max(b: ir.IRBuilder, value: ir.Value) -> ir.Value:
     return b.extract_element(value, ir.Constant(I32, 0))
 
 
-@operation(i16x16)
-def zeros_i16(b: ir.IRBuilder) -> ir.Value:
-    """Sixteen zeros."""
-    return constant(i16x16, 0)
-
-
 @operation(i32x8)
 def zeros_i32(b: ir.IRBuilder) -> ir.Value:
     """Eight zeros."""
@@ -223,3 +167,51 @@ def zeros_i32(b: ir.IRBuilder) -> ir.Value:
 def first_lane(b: ir.IRBuilder, value: ir.Value) -> ir.Value:
     """The first of eight floats."""
     return b.extract_element(value, ir.Constant(I32, 0))
+
+
+@operation(i16x16, b8x32, types.int64, types.int64)
+def shorts(b: ir.IRBuilder, value: ir.Value, shift: ir.Value, mask: ir.Value) -> ir.Value:
+    """``(pair of bytes >> shift) & mask``, the pairs read as 16-bit integers."""
+    moved = b.lshr(b.bitcast(value, i16x16.llvm), _everywhere(b, b.trunc(shift, I16), 16))
+    return b.and_(moved, _everywhere(b, b.trunc(mask, I16), 16))
+
+
+@operation(i16x16, i16x16, types.int64)
+def shorts_up(b: ir.IRBuilder, value: ir.Value, shift: ir.Value) -> ir.Value:
+    """``integer << shift``."""
+    return b.shl(value, _everywhere(b, b.trunc(shift, I16), 16))
+
+
+@operation(i16x16, b8x32)
+def even_bytes(b: ir.IRBuilder, value: ir.Value) -> ir.Value:
+    """Signed bytes 0, 2, 4 and so on as integers."""
+    eight = constant(i16x16, 8)
+    return b.ashr(b.shl(b.bitcast(value, i16x16.llvm), eight), eight)
+
+
+@operation(i16x16, b8x32)
+def odd_bytes(b: ir.IRBuilder, value: ir.Value) -> ir.Value:
+    """Signed bytes 1, 3, 5 and so on as integers."""
+    return b.ashr(b.bitcast(value, i16x16.llvm), constant(i16x16, 8))
+
+
+@operation(f32x8, b8x32, types.int64, types.int64)
+def word_bits(b: ir.IRBuilder, value: ir.Value, shift: ir.Value, mask: ir.Value) -> ir.Value:
+    """``(word >> shift) & mask`` of eight words of four bytes, as floats. The mask has at most 31 bits."""
+    moved = b.lshr(b.bitcast(value, i32x8.llvm), _everywhere(b, b.trunc(shift, I32), 8))
+    return b.sitofp(b.and_(moved, _everywhere(b, b.trunc(mask, I32), 8)), f32x8.llvm)
+
+
+@operation(f32x8, b8x32, types.int64)
+def word_bytes(b: ir.IRBuilder, value: ir.Value, index: ir.Value) -> ir.Value:
+    """The signed byte ``index`` of each of eight words of four bytes, as floats."""
+    up = b.sub(ir.Constant(I32, 24), b.mul(b.trunc(index, I32), ir.Constant(I32, 8)))
+    moved = b.shl(b.bitcast(value, i32x8.llvm), _everywhere(b, up, 8))
+    return b.sitofp(b.ashr(moved, constant(i32x8, 24)), f32x8.llvm)
+
+
+@operation(b8x32, b8x32, types.int64, types.int64)
+def words_and(b: ir.IRBuilder, value: ir.Value, shift: ir.Value, mask: ir.Value) -> ir.Value:
+    """``(word >> shift) & mask`` of eight words of four bytes."""
+    moved = b.lshr(b.bitcast(value, i32x8.llvm), _everywhere(b, b.trunc(shift, I32), 8))
+    return b.bitcast(b.and_(moved, _everywhere(b, b.trunc(mask, I32), 8)), b8x32.llvm)

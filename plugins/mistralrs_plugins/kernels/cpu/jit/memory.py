@@ -16,6 +16,7 @@ from mistralrs_plugins.kernels.cpu.jit.vectors import (
     b8x32,
     constant,
     f32x8,
+    i16x16,
     i32x8,
     operation,
     shuffle,
@@ -93,6 +94,12 @@ def store_i64(b: ir.IRBuilder, address: ir.Value, value: ir.Value) -> None:
 
 
 @operation(types.void, types.int64, types.int64)
+def store_u16(b: ir.IRBuilder, address: ir.Value, value: ir.Value) -> None:
+    """Write the low two bytes of a whole number."""
+    write(b, address, b.trunc(value, I16))
+
+
+@operation(types.void, types.int64, types.int64)
 def store_u32(b: ir.IRBuilder, address: ir.Value, value: ir.Value) -> None:
     """Write the low four bytes of a whole number."""
     write(b, address, b.trunc(value, I32))
@@ -107,6 +114,7 @@ def _vector(kind: Vector) -> Any:
 
 load_b8x16 = _vector(b8x16)
 load_b8x32 = _vector(b8x32)
+load_i16x16 = _vector(i16x16)
 load_f32x8 = _vector(f32x8)
 
 
@@ -123,30 +131,6 @@ def load_bf16x8(b: ir.IRBuilder, address: ir.Value) -> ir.Value:
     return b.bitcast(b.shl(wide, constant(i32x8, 16)), f32x8.llvm)
 
 
-def _at_steps(b: ir.IRBuilder, address: ir.Value, stride: ir.Value, kind: ir.Type) -> ir.Value:
-    """Four values, each ``stride`` bytes after the other."""
-    four = ir.Constant(ir.VectorType(kind, 4), [0] * 4)
-    for index in range(4):
-        at = b.add(address, b.mul(stride, ir.Constant(I64, index)))
-        four = b.insert_element(four, read(b, at, kind), ir.Constant(I32, index))
-    return four
-
-
-@operation(f32x8, types.int64, types.int64)
-def load_four_f16_pairs(b: ir.IRBuilder, address: ir.Value, stride: ir.Value) -> ir.Value:
-    """Two neighbouring half floats at each of four places ``stride`` bytes apart, widened."""
-    words = _at_steps(b, address, stride, I32)
-    return b.fpext(b.bitcast(words, ir.VectorType(F16, 8)), f32x8.llvm)
-
-
-@operation(f32x8, types.int64, types.int64)
-def load_four_f16_twice(b: ir.IRBuilder, address: ir.Value, stride: ir.Value) -> ir.Value:
-    """A half float at each of four places ``stride`` bytes apart, widened, each in two neighbouring lanes."""
-    words = _at_steps(b, address, stride, I16)
-    twice = shuffle(b, words, words, [0, 0, 1, 1, 2, 2, 3, 3])
-    return b.fpext(b.bitcast(twice, ir.VectorType(F16, 8)), f32x8.llvm)
-
-
 @operation(types.void, types.int64, f32x8)
 def store_f32x8(b: ir.IRBuilder, address: ir.Value, value: ir.Value) -> None:
     """Write eight floats."""
@@ -159,20 +143,35 @@ def store_f16x8(b: ir.IRBuilder, address: ir.Value, value: ir.Value) -> None:
     write(b, address, b.fptrunc(value, ir.VectorType(F16, 8)))
 
 
+# Activations keep the four values of a word as first, third, second, fourth: see load_pair_everywhere.
+_PAIRED = [0, 2, 1, 3, 4, 6, 5, 7]
+
+
 @operation(types.void, types.int64, i32x8)
-def store_i8x8(b: ir.IRBuilder, address: ir.Value, value: ir.Value) -> None:
-    """Write the lowest byte of each of eight integers."""
-    write(b, address, b.trunc(value, ir.VectorType(I8, 8)))
+def store_paired_i16x8(b: ir.IRBuilder, address: ir.Value, value: ir.Value) -> None:
+    """Write the lower halves of eight integers; of every four, the second and the third change places."""
+    short = b.trunc(value, ir.VectorType(I16, 8))
+    write(b, address, shuffle(b, short, short, _PAIRED))
 
 
-@operation(types.void, types.int64, b8x32)
-def store_b8x32(b: ir.IRBuilder, address: ir.Value, value: ir.Value) -> None:
-    """Write 32 bytes."""
+@operation(types.void, types.int64, i16x16)
+def store_i16x16(b: ir.IRBuilder, address: ir.Value, value: ir.Value) -> None:
+    """Write sixteen 16-bit integers."""
     write(b, address, value)
 
 
-@operation(b8x32, types.int64)
-def load_four_bytes_everywhere(b: ir.IRBuilder, address: ir.Value) -> ir.Value:
-    """The four bytes at ``address``, eight times over."""
+@operation(i16x16, types.int64)
+def load_pair_everywhere(b: ir.IRBuilder, address: ir.Value) -> ir.Value:
+    """The two 16-bit integers at ``address``, eight times over."""
     one = b.insert_element(ir.Constant(i32x8.llvm, ir.Undefined), read(b, address, I32), ir.Constant(I32, 0))
-    return b.bitcast(shuffle(b, one, one, [0] * 8), b8x32.llvm)
+    return b.bitcast(shuffle(b, one, one, [0] * 8), i16x16.llvm)
+
+
+@operation(types.void, types.int64)
+def prefetch(b: ir.IRBuilder, address: ir.Value) -> None:
+    """Ask for the cache line at ``address``, which need not exist: it will be read soon."""
+    pointer = b.inttoptr(address, I8.as_pointer())
+    kind = ir.FunctionType(ir.VoidType(), [I8.as_pointer(), I32, I32, I32])
+    known = b.module.globals.get("llvm.prefetch.p0")
+    called = known if known is not None else ir.Function(b.module, kind, "llvm.prefetch.p0")
+    b.call(called, [pointer, ir.Constant(I32, 0), ir.Constant(I32, 3), ir.Constant(I32, 1)])

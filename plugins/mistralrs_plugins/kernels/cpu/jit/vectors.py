@@ -18,8 +18,9 @@ from numba.core.imputils import lower_builtin
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic, models, register_model
 
-FAST = ("reassoc", "contract", "nsz", "arcp")
-"""What the compiler may do to float arithmetic. Not among it: to assume that there are no NaNs or infinities."""
+FAST = ("contract", "nsz")
+"""What the compiler may do to float arithmetic: fuse multiply and add. Not to change the order of sums, which would
+differ between kernels, nor to assume that there are no NaNs or infinities."""
 
 
 class Vector(types.Type):

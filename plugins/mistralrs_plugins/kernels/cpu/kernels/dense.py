@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mistralrs_plugins.kernels.cpu.jit.compiler import inline
-from mistralrs_plugins.kernels.cpu.jit.lanes import lane_sum, splat, to_float, widen_i8, widen_u8
+from mistralrs_plugins.kernels.cpu.jit.lanes import lane_sum, splat
 from mistralrs_plugins.kernels.cpu.jit.memory import (
     load_bf16,
     load_bf16x8,
@@ -18,9 +18,9 @@ from mistralrs_plugins.kernels.cpu.jit.memory import (
     load_f32x8,
     load_i64,
     store_f32,
-    store_f32x8,
 )
-from mistralrs_plugins.kernels.cpu.kernels.product import finish, layout_of
+from mistralrs_plugins.kernels.cpu.kernels.product import finish
+from mistralrs_plugins.kernels.cpu.kernels.rows import read_blocks
 
 Kernel = Callable[[int, int, int], None]
 
@@ -113,31 +113,5 @@ def _read_floats(name: str) -> Any:
     def read(source: Any, width: Any, target: Any, factor: Any) -> None:
         for i in range(width):
             store_f32(target + 4 * i, load_one(source + size * i) * factor)
-
-    return read
-
-
-def read_blocks(name: str) -> Any:
-    """``read(source, width, target, factor)``: one row of quantized weights as floats, times ``factor``."""
-    layout = layout_of(name)
-    block, block_bytes, inside, group = layout.block, layout.block_bytes, layout.block // 32, layout.group
-    open_block, values, scale = layout.open_block, layout.values, layout.scale
-    signed = 1 if layout.signed else 0
-    widen = widen_i8 if layout.signed else widen_u8
-    minimum = scale if layout.signed else layout.minimum
-
-    @inline
-    def read(source: Any, width: Any, target: Any, factor: Any) -> None:
-        for b in range(width // block):
-            p = source + b * block_bytes
-            h = open_block(p)
-            for j in range(inside):
-                packed = values(p, j)
-                for quarter in range(4):
-                    g = (32 * j + 8 * quarter) // group
-                    value = to_float(widen(packed, quarter)) * splat(scale(p, h, g))
-                    if not signed:
-                        value += splat(minimum(p, h, g))
-                    store_f32x8(target + 4 * (b * block + 32 * j + 8 * quarter), value * splat(factor))
 
     return read

@@ -29,7 +29,7 @@ def _place(args: Any, chunk: Any) -> Any:
 
 def make_gated(activation: str) -> Kernel:
     """``activation(gate) * up``. Arguments: width, slices; gate, its stride; up, its stride; target, its stride;
-    quantized target (0: none), its stride, whether paired."""
+    target of the integers (0: none), its stride."""
     function = _ACTIVATIONS[activation]
 
     def gated(args: int, chunk: int, thread: int) -> None:
@@ -45,8 +45,8 @@ def make_gated(activation: str) -> Kernel:
             store_f32(target + 4 * i, first_lane(function(splat(load_f32(gate + 4 * i)))) * load_f32(up + 4 * i))
         quantized = load_i64(args + 64)
         if quantized != 0:
-            row_at, paired = quantized + row * load_i64(args + 72), load_i64(args + 80)
-            quantize_blocks(target, load_i64(args), row_at, paired, first // 32, last // 32)
+            row_at = quantized + row * load_i64(args + 72)
+            quantize_blocks(target, load_i64(args), row_at, first // 32, last // 32)
 
     return gated
 

@@ -119,8 +119,8 @@ def _scale_q3_k(p: Any, h: Any, g: Any) -> Any:
     return h[0] * np.float32(_byte(h[2] if g < 8 else h[3], g & 7) - 32)
 
 
-Q2_K = BlockLayout(84, 256, 16, 3, _open_q2_k, _q2_k, _scale_q2_k, _minimum_q2_k)
-Q3_K = BlockLayout(110, 256, 16, 4, _open_q3_k, _q3_k, _scale_q3_k, None)
-Q4_K = BlockLayout(144, 256, 32, 15, _open_q4_k, _q4_k, _factor_times_scale, _factor_times_minimum)
-Q5_K = BlockLayout(176, 256, 32, 31, _open_q4_k, _q5_k, _factor_times_scale, _factor_times_minimum)
-Q6_K = BlockLayout(210, 256, 16, 32, _open_q6_k, _q6_k, _scale_q6_k, None)
+Q2_K = BlockLayout(84, 256, 16, _open_q2_k, _q2_k, _scale_q2_k, _minimum_q2_k)
+Q3_K = BlockLayout(110, 256, 16, _open_q3_k, _q3_k, _scale_q3_k, None)
+Q4_K = BlockLayout(144, 256, 32, _open_q4_k, _q4_k, _factor_times_scale, _factor_times_minimum)
+Q5_K = BlockLayout(176, 256, 32, _open_q4_k, _q5_k, _factor_times_scale, _factor_times_minimum)
+Q6_K = BlockLayout(210, 256, 16, _open_q6_k, _q6_k, _scale_q6_k, None)

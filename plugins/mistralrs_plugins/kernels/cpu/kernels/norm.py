@@ -33,7 +33,7 @@ def _norm(source: Any, width: Any, weight: Any, eps: Any, offset: Any, target: A
 
 def rms_norm(args: int, chunk: int, thread: int) -> None:
     """One row a chunk. Arguments: source, its stride; groups in a row, width of a group; weight, eps, offset; target,
-    its stride; quantized target (0: none), its stride, whether paired."""
+    its stride; target of the integers (0: none), its stride."""
     source, target = load_i64(args) + chunk * load_i64(args + 8), load_i64(args + 56) + chunk * load_i64(args + 64)
     groups, width = load_i64(args + 16), load_i64(args + 24)
     weight, eps, offset = load_i64(args + 32), load_f32(args + 40), load_f32(args + 48)
@@ -42,4 +42,4 @@ def rms_norm(args: int, chunk: int, thread: int) -> None:
     quantized = load_i64(args + 72)
     if quantized != 0:
         row = groups * width
-        quantize_blocks(target, row, quantized + chunk * load_i64(args + 80), load_i64(args + 88), 0, row // 32)
+        quantize_blocks(target, row, quantized + chunk * load_i64(args + 80), 0, row // 32)

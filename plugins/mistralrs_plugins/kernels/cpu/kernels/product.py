@@ -1,14 +1,12 @@
-"""Products with quantized weights, straight from the file's blocks.
+"""Products of packed weights (:mod:`.packed`) with 16-bit activations (:mod:`.activations`).
 
-The dot product of a weight row with a row of activations (:mod:`.activations`) goes block by block: 32 products of
-small integers are summed in integers, and only that sum is multiplied by both scales::
+Integers are multiplied and summed over a group of 16 or 32 values; only that sum is multiplied by both scales::
 
-    sum(w * x) = sum over blocks of  w_scale * x_scale * sum(w_int * x_int)  +  w_minimum * x_sum
+    sum(w * x) = sum over groups of  w_scale * (x_scale * sum(w_int * x_int) + offset * x_sum)  +  w_minimum * x_sum
 
-Few rows of activations are taken one after another, each weight row being unpacked for each: that is bound by how fast
-weights arrive. From :data:`TILE_FROM` rows on, eight weight rows are unpacked once into an order in which one vector
-holds four neighbouring values of all eight rows; their integer sums then lie in eight lanes, and scaling costs an
-eighth.
+For few rows of activations weights are unpacked into registers, for each row anew: that is bound by how fast weights
+arrive. For more, 16 weight rows are unpacked into a tile in the cache, and four rows of activations at a time are
+multiplied with it. Both sum the same integers, so that a row's result does not depend on its neighbours.
 """
 
 from __future__ import annotations
@@ -19,265 +17,171 @@ from typing import Any
 import numpy as np
 
 from mistralrs_plugins.kernels.cpu.jit.compiler import inline, part
-from mistralrs_plugins.kernels.cpu.jit.lanes import (
-    first_of_halves,
-    halves,
-    lane_sum,
-    odd_lanes,
-    splat,
-    third_of_halves,
-    to_float,
-    zeros_i16,
-    zeros_i32,
-)
+from mistralrs_plugins.kernels.cpu.jit.lanes import splat, to_float, zeros_i32
 from mistralrs_plugins.kernels.cpu.jit.memory import (
-    load_b8x32,
     load_f32,
     load_f32x8,
-    load_four_bytes_everywhere,
+    load_i16x16,
     load_i64,
-    load_u32,
-    store_b8x32,
+    load_pair_everywhere,
+    prefetch,
     store_f32,
     store_f32x8,
-    store_u32,
+    store_i16x16,
 )
-from mistralrs_plugins.kernels.cpu.jit.vocabulary import (
-    dot_i8_i8,
-    dot_u8_i8,
-    pair_sums,
-    products_u8_i8,
-    with_sign_of,
-)
-from mistralrs_plugins.kernels.cpu.kernels import blocks32, kquants
-from mistralrs_plugins.kernels.cpu.kernels.activations import block_place
-from mistralrs_plugins.kernels.cpu.kernels.layout import BlockLayout
+from mistralrs_plugins.kernels.cpu.jit.vocabulary import dot_pairs
+from mistralrs_plugins.kernels.cpu.kernels.layout import PackedLayout
+from mistralrs_plugins.kernels.cpu.kernels.packed import packed_layout
+from mistralrs_plugins.kernels.cpu.kernels.sizes import ROWS
 
 Kernel = Callable[[int, int, int], None]
 
-TILE_FROM = 8
-"""Rows of activations from which unpacking eight weight rows at once is faster (measured)."""
+TILE_FROM = 3
+"""Rows of activations from which unpacking into a tile is faster (measured)."""
+_AHEAD = 4096
+"""How far ahead weights are asked for: a page, because the processor's own prefetching stops at the end of one."""
 
 
-def layout_of(name: str) -> BlockLayout:
-    """The description of a layout by the name that files and the core know it by."""
-    found: BlockLayout = getattr(blocks32 if name.endswith(("_0", "_1")) else kquants, name.upper())
-    return found
+@inline
+def _nothing(p: Any, h: Any, g: Any) -> Any:
+    return splat(np.float32(0))
 
 
-def make_blocks(layout: BlockLayout) -> Any:
-    """``blocks(w, x, width, first)``: the blocks from ``first`` on of a weight row times a row of activations.
-
-    The result is a vector, whose lanes are still to be added up, and the minima's share.
-    """
+def make_direct(layout: PackedLayout) -> Any:
+    """``direct(w, x, width)``: eight weight rows at ``w`` times one row of activations at ``x``."""
     block, block_bytes, inside = layout.block, layout.block_bytes, layout.block // 32
-    open_block, values, scale, minimum = layout.open_block, layout.values, layout.scale, layout.minimum
+    open_block, unpack, scale = layout.open_block, layout.unpack, layout.scale
+    groups, words = 32 // layout.group, layout.group // 4
+    offset, sign = np.float32(layout.offset), np.float32(layout.sign)
+    minimum, minima = layout.minimum or _nothing, 1 if layout.minimum else 0
+    shifted = 1 if layout.offset else 0
 
     @inline
-    def signed(p: Any, h: Any, j: Any, x: Any, width: Any, at: Any) -> Any:
-        sums = to_float(dot_i8_i8(values(p, j), load_b8x32(x + 32 * at)))
-        return sums * splat(scale(p, h, j) * load_f32(x + width + 8 * at)), np.float32(0)
-
-    @inline
-    def groups_of_32(p: Any, h: Any, j: Any, x: Any, width: Any, at: Any) -> Any:
-        sums, factors = to_float(dot_u8_i8(values(p, j), load_b8x32(x + 32 * at))), x + width + 8 * at
-        return sums * splat(scale(p, h, j) * load_f32(factors)), minimum(p, h, j) * load_f32(factors + 4)
-
-    @inline
-    def groups_of_16(p: Any, h: Any, j: Any, x: Any, width: Any, at: Any) -> Any:
-        # Each lane sums four neighbours, so the lower four lanes are the first group of 16.
-        sums = to_float(dot_u8_i8(values(p, j), load_b8x32(x + 32 * at)))
-        x_scale, x_sums = load_f32(x + width + 8 * at), x + width + width // 4 + 8 * at
-        scales = halves(scale(p, h, 2 * j) * x_scale, scale(p, h, 2 * j + 1) * x_scale)
-        low = minimum(p, h, 2 * j) * load_f32(x_sums) + minimum(p, h, 2 * j + 1) * load_f32(x_sums + 4)
-        return sums * scales, low
-
-    @inline
-    def signed_groups_of_16(p: Any, h: Any, j: Any, x: Any, width: Any, at: Any) -> Any:
-        sums, x_scale = to_float(dot_i8_i8(values(p, j), load_b8x32(x + 32 * at))), load_f32(x + width + 8 * at)
-        return sums * halves(scale(p, h, 2 * j) * x_scale, scale(p, h, 2 * j + 1) * x_scale), np.float32(0)
-
-    if layout.signed:
-        one_group = signed if layout.group == 32 else signed_groups_of_16
-    else:
-        one_group = groups_of_32 if layout.group == 32 else groups_of_16
-
-    @inline
-    def blocks(w: Any, x: Any, width: Any, first: Any) -> Any:
-        total, minima = splat(np.float32(0)), np.float32(0)
-        for b in range(first, width // block):
+    def direct(w: Any, x: Any, width: Any) -> Any:
+        total = splat(np.float32(0))
+        for b in range(width // block):
             p = w + b * block_bytes
+            for line in range(0, block_bytes, 64):
+                prefetch(p + _AHEAD + line)
             h = open_block(p)
             for j in range(inside):
-                scaled, low = one_group(p, h, j, x, width, b * inside + j)
-                total += scaled
-                minima += low
-        return total, minima
+                at = x + 64 * (b * inside + j)
+                factors = x + 2 * width + 16 * (b * inside + j)
+                for g in range(groups):
+                    even = odd = zeros_i32()
+                    for i in range(words):
+                        first, second = unpack(p, j, g * words + i)
+                        even += dot_pairs(first, load_pair_everywhere(at + 8 * (g * words + i)))
+                        odd += dot_pairs(second, load_pair_everywhere(at + 8 * (g * words + i) + 4))
+                    sums = to_float(even + odd) * splat(load_f32(factors))
+                    x_sum = load_f32(factors + (4 if groups == 1 else 8 + 4 * g))
+                    if shifted:
+                        sums += splat(offset * x_sum)
+                    total += sums * scale(p, h, j * groups + g)
+                    if minima:
+                        total += minimum(p, h, j * groups + g) * splat(sign * x_sum)
+        return total
 
-    return blocks
-
-
-@inline
-def _no_minimum(p: Any, h: Any, g: Any) -> Any:
-    return np.float32(0)
-
-
-@inline
-def _unsigned_pair(low: Any, high: Any, x: Any) -> Any:
-    """Both halves of two blocks; their products' sums fit into 16 bits together."""
-    return pair_sums(products_u8_i8(low, load_b8x32(x)) + products_u8_i8(high, load_b8x32(x + 32)))
-
-
-@inline
-def _signed_pair(low: Any, high: Any, x: Any) -> Any:
-    return dot_i8_i8(low, load_b8x32(x)) + dot_i8_i8(high, load_b8x32(x + 32))
+    return direct
 
 
-def make_dot(layout: BlockLayout) -> Any:
-    """``dot(w, x, width)``: one weight row at ``w`` times one row of activations at ``x``.
+def make_unpack(layout: PackedLayout) -> Any:
+    """``unpack_tile(w, other, width, tile)``: eight rows at ``w`` and eight at ``other`` into a tile.
 
-    Small blocks go in fours (see :mod:`.blocks32` and the paired order of :mod:`.activations`): the factors of all
-    four are multiplied at once, and the integer sums of two blocks share a vector, one in each half.
+    For every step of a product, which is two values of each row, a tile holds the vector of the first eight rows and
+    that of the others. Behind them lie the scales of each group, and then the minima, likewise.
     """
-    blocks = make_blocks(layout)
-    if not layout.paired:
-
-        @inline
-        def dot(w: Any, x: Any, width: Any) -> Any:
-            total, minima = blocks(w, x, width, 0)
-            return lane_sum(total) + minima
-
-        return dot
-
-    block_bytes, four_factors, two_blocks = layout.block_bytes, layout.four_factors, layout.two_blocks
-    open_block, scale, low_of = layout.open_block, layout.scale, layout.minimum or _no_minimum
-    pair = _signed_pair if layout.signed else _unsigned_pair
-
-    @inline
-    def two(p: Any, x: Any, factors: Any) -> Any:
-        """Two neighbouring blocks by themselves."""
-        q = p + block_bytes
-        h, i = open_block(p), open_block(q)
-        low, high = two_blocks(p, block_bytes)
-        scales = halves(scale(p, h, 0) * load_f32(factors), scale(q, i, 0) * load_f32(factors + 8))
-        minima = low_of(p, h, 0) * load_f32(factors + 4) + low_of(q, i, 0) * load_f32(factors + 12)
-        return to_float(pair(low, high, x)) * scales, minima
-
-    @inline
-    def dot_in_fours(w: Any, x: Any, width: Any) -> Any:
-        fours = width // 128
-        total = other = minima = splat(np.float32(0))
-        low = np.float32(0)
-        for f in range(fours):
-            p, q = w + 4 * block_bytes * f, x + 128 * f
-            # Lanes: scale, minimum of a, b, c, d, times scale, sum of the activations' blocks.
-            factors = four_factors(p) * load_f32x8(x + width + 32 * f)
-            a0c0, a1c1 = two_blocks(p, 2 * block_bytes)
-            b0d0, b1d1 = two_blocks(p + block_bytes, 2 * block_bytes)
-            total += to_float(pair(a0c0, a1c1, q)) * first_of_halves(factors)
-            other += to_float(pair(b0d0, b1d1, q + 64)) * third_of_halves(factors)
-            minima += factors
-        done = 4 * fours
-        if width // 32 - done >= 2:
-            more, low = two(w + block_bytes * done, x + 32 * done, x + width + 8 * done)
-            total += more
-            done += 2
-        if width // 32 > done:
-            more, last = blocks(w, x, width, done)
-            total += more
-            low += last
-        return lane_sum(total + other + odd_lanes(minima)) + low
-
-    return dot_in_fours
-
-
-def make_unpack(layout: BlockLayout) -> Any:
-    """``unpack(w, width, tile, row)``: one weight row into lane ``row`` of a tile of eight.
-
-    A tile is, for every 32 values, eight vectors of four values from each row; then for every group the eight scales,
-    and in another part the eight minima.
-    """
-    block, block_bytes, inside, group = layout.block, layout.block_bytes, layout.block // 32, layout.group
-    open_block, values, scale, signed = layout.open_block, layout.values, layout.scale, layout.signed
-    groups = block // group
-    minimum = scale if signed else layout.minimum  # a signed type's minima are not read
+    block, block_bytes, inside = layout.block, layout.block_bytes, layout.block // 32
+    open_block, unpack, scale = layout.open_block, layout.unpack, layout.scale
+    groups = block // layout.group
+    minimum, minima = layout.minimum or _nothing, 1 if layout.minimum else 0
+    group = layout.group
 
     @part
-    def unpack(w: Any, width: Any, tile: Any, row: Any) -> None:
-        scales = tile + 8 * width
-        minima = scales + 32 * (width // group)
-        spare = minima + 32 * (width // group)
+    def unpack_eight(w: Any, width: Any, tile: Any) -> None:
+        scales = tile + 32 * width
+        lows = scales + 64 * (width // group)
         for b in range(width // block):
             p = w + b * block_bytes
             h = open_block(p)
             for j in range(inside):
-                store_b8x32(spare, values(p, j))
-                fours = tile + 256 * (b * inside + j) + 4 * row
+                to = tile + 1024 * (b * inside + j)
                 for i in range(8):
-                    store_u32(fours + 32 * i, load_u32(spare + 4 * i))
+                    first, second = unpack(p, j, i)
+                    store_i16x16(to + 128 * i, first)
+                    store_i16x16(to + 128 * i + 64, second)
             for g in range(groups):
-                store_f32(scales + 32 * (b * groups + g) + 4 * row, scale(p, h, g))
-                store_f32(minima + 32 * (b * groups + g) + 4 * row, minimum(p, h, g))
+                store_f32x8(scales + 64 * (b * groups + g), scale(p, h, g))
+                if minima:
+                    store_f32x8(lows + 64 * (b * groups + g), minimum(p, h, g))
 
-    return unpack
+    @inline
+    def unpack_tile(w: Any, other: Any, width: Any, tile: Any) -> None:
+        unpack_eight(w, width, tile)
+        unpack_eight(other, width, tile + 32)
 
-
-@inline
-def _unsigned_products(w: Any, x: Any) -> Any:
-    return products_u8_i8(w, x)
-
-
-@inline
-def _signed_products(w: Any, x: Any) -> Any:
-    return products_u8_i8(with_sign_of(w, w), with_sign_of(x, w))
+    return unpack_tile
 
 
-def make_tile(layout: BlockLayout) -> Any:
-    """``tile(tile, width, x0, x1, x2, x3)``: eight unpacked rows times four rows of activations."""
-    group, run, signed, paired = layout.group, layout.run, layout.signed, 1 if layout.paired else 0
-    runs, groups = group // 4 // run, 32 // group
-    products = _signed_products if signed else _unsigned_products
-    with_minima = 0 if signed else 1
+def make_tile(layout: PackedLayout) -> Any:
+    """``multiply(tile, width, x0, x1, x2, x3)``: 16 unpacked rows times four rows of activations.
+
+    The result is for each row of activations two vectors, those of the tile's first and last eight rows.
+    """
+    group, groups, steps = layout.group, 32 // layout.group, layout.group // 2
+    offset, sign = np.float32(layout.offset), np.float32(layout.sign)
+    shifted, minima = 1 if layout.offset else 0, 1 if layout.minimum else 0
+
+    @inline
+    def scaled(a: Any, b: Any, x: Any, place: Any, scale_a: Any, scale_b: Any, u: Any, v: Any) -> Any:
+        x_scale = splat(load_f32(x))
+        p, q = to_float(a) * x_scale, to_float(b) * x_scale
+        if shifted:
+            more = splat(offset * load_f32(x + place))
+            p, q = p + more, q + more
+        return u + p * scale_a, v + q * scale_b
+
+    @inline
+    def with_minima(low_a: Any, low_b: Any, x_sum: Any, u: Any, v: Any) -> Any:
+        y = splat(sign * load_f32(x_sum))
+        return u + low_a * y, v + low_b * y
 
     @part
-    def tile(tile: Any, width: Any, x0: Any, x1: Any, x2: Any, x3: Any) -> Any:
-        scales = tile + 8 * width
-        minima = scales + 32 * (width // group)
-        sums = width if groups == 1 else width + width // 4  # behind a block's scale, or one for each half
-        y0 = y1 = y2 = y3 = splat(np.float32(0))
-        for b in range(width // 32):
-            place, distance = block_place(b, width // 32, paired)
+    def multiply(tile: Any, width: Any, x0: Any, x1: Any, x2: Any, x3: Any) -> Any:
+        scales = tile + 32 * width
+        lows = scales + 64 * (width // group)
+        u0 = u1 = u2 = u3 = v0 = v1 = v2 = v3 = splat(np.float32(0))
+        for block in range(width // 32):
             for g in range(groups):
-                i0 = i1 = i2 = i3 = zeros_i32()
-                for r in range(runs):
-                    a0 = a1 = a2 = a3 = zeros_i16()
-                    for q in range(run):
-                        four = (g * runs + r) * run + q
-                        at = place + (four >> 2) * distance + 4 * (four & 3)
-                        w = load_b8x32(tile + 256 * b + 32 * four)
-                        a0 += products(w, load_four_bytes_everywhere(x0 + at))
-                        a1 += products(w, load_four_bytes_everywhere(x1 + at))
-                        a2 += products(w, load_four_bytes_everywhere(x2 + at))
-                        a3 += products(w, load_four_bytes_everywhere(x3 + at))
-                    i0 += pair_sums(a0)
-                    i1 += pair_sums(a1)
-                    i2 += pair_sums(a2)
-                    i3 += pair_sums(a3)
-                scale, x_scale = load_f32x8(scales + 32 * (b * groups + g)), width + 8 * b
-                y0 += to_float(i0) * (scale * splat(load_f32(x0 + x_scale)))
-                y1 += to_float(i1) * (scale * splat(load_f32(x1 + x_scale)))
-                y2 += to_float(i2) * (scale * splat(load_f32(x2 + x_scale)))
-                y3 += to_float(i3) * (scale * splat(load_f32(x3 + x_scale)))
-                if with_minima:
-                    minimum = load_f32x8(minima + 32 * (b * groups + g))
-                    x_sum = sums + 8 * b + (4 if groups == 1 else 4 * g)
-                    y0 += minimum * splat(load_f32(x0 + x_sum))
-                    y1 += minimum * splat(load_f32(x1 + x_sum))
-                    y2 += minimum * splat(load_f32(x2 + x_sum))
-                    y3 += minimum * splat(load_f32(x3 + x_sum))
-        return y0, y1, y2, y3
+                a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = zeros_i32()
+                at = 64 * block + 4 * steps * g
+                w = tile + 16 * at
+                for s in range(steps):
+                    a, b = load_i16x16(w + 64 * s), load_i16x16(w + 64 * s + 32)
+                    x = load_pair_everywhere(x0 + at + 4 * s)
+                    a0, b0 = a0 + dot_pairs(a, x), b0 + dot_pairs(b, x)
+                    x = load_pair_everywhere(x1 + at + 4 * s)
+                    a1, b1 = a1 + dot_pairs(a, x), b1 + dot_pairs(b, x)
+                    x = load_pair_everywhere(x2 + at + 4 * s)
+                    a2, b2 = a2 + dot_pairs(a, x), b2 + dot_pairs(b, x)
+                    x = load_pair_everywhere(x3 + at + 4 * s)
+                    a3, b3 = a3 + dot_pairs(a, x), b3 + dot_pairs(b, x)
+                f, place = 2 * width + 16 * block, 4 if groups == 1 else 8 + 4 * g
+                n = 64 * (block * groups + g)
+                p, q = load_f32x8(scales + n), load_f32x8(scales + n + 32)
+                u0, v0 = scaled(a0, b0, x0 + f, place, p, q, u0, v0)
+                u1, v1 = scaled(a1, b1, x1 + f, place, p, q, u1, v1)
+                u2, v2 = scaled(a2, b2, x2 + f, place, p, q, u2, v2)
+                u3, v3 = scaled(a3, b3, x3 + f, place, p, q, u3, v3)
+                if minima:
+                    p, q = load_f32x8(lows + n), load_f32x8(lows + n + 32)
+                    u0, v0 = with_minima(p, q, x0 + f + place, u0, v0)
+                    u1, v1 = with_minima(p, q, x1 + f + place, u1, v1)
+                    u2, v2 = with_minima(p, q, x2 + f + place, u2, v2)
+                    u3, v3 = with_minima(p, q, x3 + f + place, u3, v3)
+        return u0, v0, u1, v1, u2, v2, u3, v3
 
-    return tile
+    return multiply
 
 
 @inline
@@ -292,12 +196,13 @@ def finish(value: Any, args: Any, token: Any, row: Any) -> None:
 
 
 @part
-def finish_eight(value: Any, args: Any, token: Any, row: Any, count: Any, spare: Any) -> None:
-    """The same for up to eight neighbours; ``spare`` is room for eight floats."""
-    if count < 8:
+def finish_eight(value: Any, args: Any, token: Any, row: Any, spare: Any) -> None:
+    """The same for eight neighbours, of which only those exist that a weight has; ``spare`` holds eight floats."""
+    rows = load_i64(args + 48)
+    if row + ROWS > rows:
         store_f32x8(spare, value)
-        for i in range(count):
-            finish(load_f32(spare + 4 * i), args, token, row + i)
+        for i in range(row, rows):
+            finish(load_f32(spare + 4 * (i - row)), args, token, i)
         return
     residual, bias = load_i64(args + 72), load_i64(args + 88)
     if bias != 0:
@@ -308,51 +213,56 @@ def finish_eight(value: Any, args: Any, token: Any, row: Any, count: Any, spare:
 
 
 def make_product(name: str) -> Kernel:
-    """The kernel for weights in the layout ``name``. A chunk is some weight rows, for all rows of activations.
+    """The kernel for packed weights of the layout ``name``. A chunk is some weight rows, for all rows of activations.
 
     Arguments: address of the number of activation rows; activations, their stride; width; weights, bytes of a row,
     rows; output, its stride; residual (0: none), its stride; bias (0: none); weight rows in a chunk, a multiple of 8;
-    scratch memory, its size for each thread (see :func:`scratch_bytes`).
+    scratch memory, its size for each thread.
     """
-    layout = layout_of(name)
-    dot, unpack, multiply = make_dot(layout), make_unpack(layout), make_tile(layout)
-    spare_from = 8 + 64 // layout.group  # what lies before it: values, scales and minima, in widths
+    layout = packed_layout(name)
+    direct, unpack_tile, multiply = make_direct(layout), make_unpack(layout), make_tile(layout)
 
     @part
-    def by_rows(args: Any, first: Any, last: Any, count: Any) -> None:
+    def by_eights(args: Any, first: Any, last: Any, count: Any, spare: Any) -> None:
         x, stride, width = load_i64(args + 8), load_i64(args + 16), load_i64(args + 24)
         weights, row_bytes = load_i64(args + 32), load_i64(args + 40)
-        for row in range(first, last):
+        for row in range(first, last, ROWS):
             for token in range(count):
-                finish(dot(weights + row * row_bytes, x + token * stride, width), args, token, row)
+                y = direct(weights + row * row_bytes, x + token * stride, width)
+                finish_eight(y, args, token, row, spare)
 
     @part
-    def by_tiles(args: Any, first: Any, last: Any, count: Any, tile: Any) -> None:
+    def by_tiles(args: Any, first: Any, last: Any, count: Any, scratch: Any) -> None:
         x, stride, width = load_i64(args + 8), load_i64(args + 16), load_i64(args + 24)
         weights, row_bytes = load_i64(args + 32), load_i64(args + 40)
-        spare = tile + spare_from * width
-        for row in range(first, last, 8):
-            for i in range(8):
-                unpack(weights + min(row + i, last - 1) * row_bytes, width, tile, i)
-            rows = min(8, last - row)
+        tile, end = scratch + 32, count - 1
+        for row in range(first, last, 2 * ROWS):
+            other = row + ROWS if row + ROWS < last else row
+            unpack_tile(weights + row * row_bytes, weights + other * row_bytes, width, tile)
             for token in range(0, count, 4):
                 # The last four may reach beyond the end: the last row is then computed again, with the same result.
-                x0, x1 = x + token * stride, x + min(token + 1, count - 1) * stride
-                x2, x3 = x + min(token + 2, count - 1) * stride, x + min(token + 3, count - 1) * stride
-                y0, y1, y2, y3 = multiply(tile, width, x0, x1, x2, x3)
-                finish_eight(y0, args, token, row, rows, spare)
-                finish_eight(y1, args, min(token + 1, count - 1), row, rows, spare)
-                finish_eight(y2, args, min(token + 2, count - 1), row, rows, spare)
-                finish_eight(y3, args, min(token + 3, count - 1), row, rows, spare)
+                t1, t2, t3 = min(token + 1, end), min(token + 2, end), min(token + 3, end)
+                u0, v0, u1, v1, u2, v2, u3, v3 = multiply(
+                    tile, width, x + token * stride, x + t1 * stride, x + t2 * stride, x + t3 * stride
+                )
+                finish_eight(u0, args, token, row, scratch)
+                finish_eight(u1, args, t1, row, scratch)
+                finish_eight(u2, args, t2, row, scratch)
+                finish_eight(u3, args, t3, row, scratch)
+                if other != row:
+                    finish_eight(v0, args, token, other, scratch)
+                    finish_eight(v1, args, t1, other, scratch)
+                    finish_eight(v2, args, t2, other, scratch)
+                    finish_eight(v3, args, t3, other, scratch)
 
     def product(args: int, chunk: int, thread: int) -> None:
-        count = load_i64(load_i64(args))
-        each = load_i64(args + 96)
+        count, each = load_i64(load_i64(args)), load_i64(args + 96)
         first = chunk * each
         last = min(first + each, load_i64(args + 48))
+        scratch = load_i64(args + 104) + thread * load_i64(args + 112)
         if count < TILE_FROM:
-            by_rows(args, first, last, count)
+            by_eights(args, first, last, count, scratch)
         else:
-            by_tiles(args, first, last, count, load_i64(args + 104) + thread * load_i64(args + 112))
+            by_tiles(args, first, last, count, scratch)
 
     return product

@@ -31,8 +31,6 @@ class Number(IntEnum):
     INPUT = 17
     WEIGHT = 18
     BIAS = 19
-    SINGLES = 20
-    SINGLE_ROWS = 21
 
 
 @dataclass(frozen=True, slots=True)

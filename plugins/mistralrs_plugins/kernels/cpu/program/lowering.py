@@ -1,7 +1,7 @@
 """From a recorded step to stages of kernel calls.
 
 A recording names each value by a slot and lists operations over them. Here each operation becomes a call, or part of a
-neighbour's: a norm or an activation also writes the 8-bit form that the next product wants; products of one input
+neighbour's: a norm or an activation also writes the integers that the next product wants; products of one input
 share a stage; a residual is added where its product is stored. Calls that need nothing from each other run in one
 stage.
 """
@@ -31,15 +31,19 @@ from mistralrs_plugins.kernels.cpu.program.arguments import (
     strided,
 )
 from mistralrs_plugins.kernels.cpu.program.products import (
-    SINGLE,
-    decoded_call,
-    eight_bit_room,
+    integer_room,
     is_dense,
-    is_paired,
     product_call,
     quantize_call,
 )
-from mistralrs_plugins.kernels.cpu.program.weights import NotCompiled, Table, float_vector, table_of
+from mistralrs_plugins.kernels.cpu.program.weights import (
+    NotCompiled,
+    Table,
+    float_vector,
+    for_products,
+    for_rows,
+    table_of,
+)
 
 SLICE = 512
 """Elements in a chunk of an element-wise kernel; the kernels' own SLICE."""
@@ -55,9 +59,8 @@ class Lowering:
         self.keep: list[Any] = []
         self.places: dict[int, Place] = {}
         self.ready: dict[int, int] = {}  # by buffer: the stage after which it is written
-        self.quantized: dict[tuple[int, bool], Place] = {}
+        self.quantized: dict[int, Place] = {}
         self.fused: set[int] = set()
-        self.inputs = dict(enumerate(INPUTS))  # by slot: which of the step's inputs it is
         self.rows_of: dict[int, Number] = {}
         self.vocab = 0
         self.attention = attention.Needs()
@@ -108,33 +111,23 @@ class Lowering:
         for place in writes:
             self.ready[id(place.buffer)] = max(stage, self.ready.get(id(place.buffer), stage))
 
-    def eight_bit(self, slot: Any, paired: bool) -> Place:
-        """The 8-bit form of a value; made by a call of its own unless its producer already wrote it."""
-        key = (slot.index, paired)
-        if key not in self.quantized:
+    def integers(self, slot: Any) -> Place:
+        """A value as integers; made by a call of its own unless its producer already wrote them."""
+        if slot.index not in self.quantized:
             source = self.place(slot)
-            target = self.quantized[key] = eight_bit_room(source.width)
-            call = quantize_call(strided(source), source.width, self.rows(slot), target, paired)
-            self.emit(call, [source], [target])
-        return self.quantized[key]
+            target = self.quantized[slot.index] = integer_room(source.width)
+            self.emit(quantize_call(strided(source), source.width, self.rows(slot), target), [source], [target])
+        return self.quantized[slot.index]
 
-    def wanted_form(self, slot: int) -> bool | None:
-        """Whether the products of a value want it in 8 bits, paired or not; None when it is not multiplied so."""
-        place = self.places[slot]
-        for index in self.users[slot]:
-            call = self.recording.calls[index]
-            if call.op in ("linear", "head") and not is_dense(call.layout) and place.width % 32 == 0:
-                return is_paired(call.layout)
-        return None
-
-    def with_eight_bit(self, slot: int, writes: list[Place]) -> list[Argument]:
-        """Arguments by which a producer also writes the 8-bit form; all zero when nobody wants it."""
-        paired = self.wanted_form(slot)
-        if paired is None:
-            return [0, 0, 0]
-        target = self.quantized[slot, paired] = eight_bit_room(self.places[slot].width)
+    def with_integers(self, slot: int, writes: list[Place]) -> list[Argument]:
+        """Arguments by which a producer also writes its value as integers; zero when no product wants them."""
+        width = self.places[slot].width
+        users = (self.recording.calls[index] for index in self.users[slot])
+        if width % 32 or not any(user.op in ("linear", "head") and not is_dense(user.layout) for user in users):
+            return [0, 0]
+        target = self.quantized[slot] = integer_room(width)
         writes.append(target)
-        return [*strided(target), int(paired)]
+        return strided(target)
 
     # Operations
 
@@ -143,7 +136,7 @@ class Lowering:
         if dtype != torch.float32:
             raise NotCompiled(f"activations in {dtype}")
         self._is_input(ids, "ids")
-        table = self._table(weight)
+        table = self._table(for_rows(weight))
         target = self.new(call.results[0], table.width)
         arguments: list[Argument] = [
             AddressOf(Number.IDS),
@@ -182,7 +175,7 @@ class Lowering:
             float(eps),
             float(offset),
         ]
-        arguments += [*strided(target), *self.with_eight_bit(slot, writes)]
+        arguments += [*strided(target), *self.with_integers(slot, writes)]
         self.emit(Call("norm:rms_norm", arguments, per={rows: 1}), [source], writes)
 
     def _linear(self, index: int, call: Operation) -> None:
@@ -212,19 +205,14 @@ class Lowering:
     def _product(
         self, call: Operation, x: Any, weight: Weight, bias: Tensor | None, residual: Place | None, target: Place | None
     ) -> None:
-        table, source, rows = self._table(weight), self.place(x), self.rows(x)
+        table, source, rows = self._table(for_products(weight)), self.place(x), self.rows(x)
         if source.width != table.width:
             raise NotCompiled("a product of other sizes than its weight")
-        given = source if is_dense(call.layout) else self.eight_bit(x, is_paired(call.layout))
+        given = source if is_dense(call.layout) else self.integers(x)
         output: list[Argument] = [Current(Number.LOGITS), 4 * self.vocab] if target is None else strided(target)
         added: list[Argument] = [0, 0] if residual is None else strided(residual)
         first = 0 if bias is None else self._vector(bias).data_ptr()
         reads, writes = [] if residual is None else [residual], [] if target is None else [target]
-        if given is not source:
-            # Single tokens in 8 bits, prompts as floats: a request's numbers do not depend on its neighbours.
-            prompts = decoded_call(call.layout, table, rows, source, output, bias=first, residual=added)
-            self.emit(prompts, [source, *reads], writes)
-            rows = SINGLE[rows]
         product = product_call(call.layout, table, rows, given, output, bias=first, residual=added)
         self.emit(product, [given, *reads], writes)
 
@@ -278,7 +266,7 @@ class Lowering:
             *strided(x),
             *strided(y),
             *strided(target),
-            *self.with_eight_bit(slot, writes),
+            *self.with_integers(slot, writes),
         ]
         name = f"elementwise:make_gated:{activation}"
         self.emit(Call(name, arguments, per={self.rows(gate): _slices(x.width)}), [x, y], writes)
@@ -316,28 +304,10 @@ class Lowering:
         arguments: list[Argument] = [*_sliced(self.vocab), Current(Number.LOGITS), 4 * self.vocab, float(call.args[1])]
         self.stages.append(Stage([Call("elementwise:softcap", arguments, per={Number.ROWS: _slices(self.vocab)})]))
 
-    def _transfer(self, _index: int, call: Operation) -> None:
-        """Between places on this one device: nothing moves."""
-        x, to = call.args
-        self._is_here(to)
-        (slot,) = call.results
-        self.places[slot], self.rows_of[slot] = self.place(x), self.rows(x)
-
-    def _transfer_step(self, _index: int, call: Operation) -> None:
-        positions, meta, to = call.args
-        self._is_here(to)
-        self._is_input(positions, "positions")
-        self._is_input(meta, "meta")
-        self.inputs.update(zip(call.results, ("positions", "meta"), strict=True))
-
     # Constants and inputs
 
-    def _is_here(self, to: Any) -> None:
-        if to.device.type != "cpu":
-            raise NotCompiled("a step on several devices")
-
     def _is_input(self, arg: Any, name: str) -> None:
-        if not isinstance(arg, Slot) or self.inputs.get(arg.index) != name:
+        if arg != Slot(INPUTS.index(name)):
             raise NotCompiled(f"{name} of another step")
 
     def _table(self, weight: Weight) -> Table:

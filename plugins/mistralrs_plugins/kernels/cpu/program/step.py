@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mistralrs.ops import StepContext
+from mistralrs.ops import LayerCache, StepContext
 from mistralrs_plugins.kernels.cpu.jit.code import kernel_function
 from mistralrs_plugins.kernels.cpu.program.arguments import Number
 from mistralrs_plugins.kernels.cpu.program.lowering import Lowering
@@ -71,15 +71,12 @@ class CompiledStep:
 
     def _table_reaches(self, step: StepContext) -> bool:
         """Whether the block table is wide enough for the longest context."""
-        width = step.meta.blocks.shape[1] * step.caches[0].block_size if step.caches else 0
-        return not step.caches or max(step.meta.contexts) <= width
+        sizes = [cache.block_size for cache in step.caches[:1] if isinstance(cache, LayerCache)]
+        return not sizes or max(step.meta.contexts) <= step.meta.blocks.shape[1] * sizes[0]
 
     def _fill(self, numbers: Any, step: StepContext, logits: Tensor) -> None:
         meta = step.meta
         numbers[Number.TOKENS] = step.ids.shape[0]
-        prompts = (at for at, count in enumerate(meta.queries) if count != 1)
-        singles = next(prompts, len(meta.queries))
-        numbers[Number.SINGLES], numbers[Number.SINGLE_ROWS] = singles, min(singles, step.rows.shape[0])
         numbers[Number.ROWS] = step.rows.shape[0]
         numbers[Number.IDS] = step.ids.data_ptr()
         numbers[Number.POSITIONS] = step.positions.data_ptr()

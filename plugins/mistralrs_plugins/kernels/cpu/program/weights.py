@@ -9,9 +9,12 @@ from torch import Tensor
 
 from mistralrs.layouts import LAYOUTS
 from mistralrs.ops import LayerCache, Weight
+from mistralrs_plugins.kernels.cpu.kernels.sizes import ROWS
+from mistralrs_plugins.kernels.cpu.packing import ORDERS, PackedWeight, pack, packable
 
-COVERED = frozenset(LAYOUTS)
-"""Layouts with kernels. A layout that joins the core later is left to the reference until it has some here."""
+DENSE = frozenset({"f32", "f16", "bf16"})
+COVERED = DENSE | ORDERS.keys()
+"""Layouts with kernels. The others are left to the reference."""
 
 _KINDS = {torch.float16: "f16", torch.float32: "f32"}
 
@@ -33,14 +36,25 @@ class Table:
 def table_of(weight: Weight) -> Table:
     """Where a weight lies. Raises NotCompiled when it is not one solid matrix on the CPU, in a type we know."""
     data, layout = weight.data, weight.layout
-    if layout.name not in COVERED or LAYOUTS[layout.name] != layout:
+    if layout.name not in COVERED or LAYOUTS.get(layout.name) != layout:
         raise NotCompiled(f"no kernels for {layout.name} weights")
     if data.device.type != "cpu" or len(weight.shape) != 2 or not data.is_contiguous():
         raise NotCompiled("a weight that is not a solid matrix in main memory")
     rows, width = weight.shape
-    if data.numel() * data.element_size() != layout.nbytes(weight.shape) or not rows or not width:
+    stored = -(-rows // ROWS) * ROWS if isinstance(weight, PackedWeight) else rows
+    if data.numel() * data.element_size() != layout.nbytes((stored, width)) or not rows or not width:
         raise NotCompiled("a weight whose memory does not match its shape")
     return Table(data.data_ptr(), rows, width, layout.row_bytes(width))
+
+
+def for_products(weight: Weight) -> Weight:
+    """The form in which a weight is multiplied with: packed if it is quantized."""
+    return pack(weight) if packable(weight) else weight
+
+
+def for_rows(weight: Weight) -> Weight:
+    """The form in which rows of a weight are looked up: the file's."""
+    return weight.stored() if isinstance(weight, PackedWeight) else weight
 
 
 def float_vector(tensor: Tensor) -> Tensor:

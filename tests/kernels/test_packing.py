@@ -1,0 +1,69 @@
+"""Packed weights: the same values in another order, and a mapped file's pages given back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+
+from mistralrs.checkpoint.mapped import give_back, map_file
+from mistralrs.layouts import LAYOUTS
+from mistralrs.ops import Weight
+from mistralrs_plugins.kernels.cpu.packing import ORDERS, PackedWeight, pack, packable
+from tests.kernels.probes import compiled_table, random_weight
+
+
+@pytest.mark.parametrize("name", ORDERS)
+@pytest.mark.parametrize("rows", [1, 8, 21])
+def test_nothing_but_the_order_changes(name: str, rows: int) -> None:
+    weight = random_weight(name, rows, 512)
+    packed = pack(weight)
+    assert torch.equal(packed.stored().data, weight.data)
+    assert torch.equal(packed.to_dense(), weight.to_dense())
+    index = torch.tensor([rows - 1, 0, rows // 2])
+    assert torch.equal(packed.rows(index), weight.rows(index))
+    assert packed.nbytes == weight.nbytes
+    assert packed.to(torch.device("cpu")) is packed
+    assert packed.to(torch.device("meta")).data.shape == weight.data.shape
+
+
+def test_every_quantized_layout_with_kernels_is_packed() -> None:
+    assert ORDERS.keys() <= {name for name, layout in LAYOUTS.items() if not layout.dense}
+
+
+def test_only_matrices_in_main_memory_are_packed() -> None:
+    matrix = random_weight("q4_0", 16, 64)
+    assert packable(matrix)
+    assert not packable(pack(matrix))
+    assert not packable(random_weight("f32", 16, 64))
+    assert not packable(Weight(matrix.data.view(2, 8, -1), matrix.layout, (2, 8, 64)))
+    assert not packable(Weight(matrix.data.to("meta"), matrix.layout, matrix.shape))
+    assert not packable(Weight(matrix.data[::2], matrix.layout, (8, 64)))
+
+
+def test_the_backend_packs_what_it_prepares() -> None:
+    prepared = compiled_table().prepare(random_weight("q6_k", 16, 256))
+    assert isinstance(prepared, PackedWeight)
+
+
+def test_a_mapped_file_s_pages_are_given_back(tmp_path: Path) -> None:
+    layout, width = LAYOUTS["q8_0"], 1024
+    rows = (32 << 20) // layout.row_bytes(width)
+    file = tmp_path / "weights"
+    with file.open("wb") as out:
+        out.truncate(rows * layout.row_bytes(width))
+    mapped = map_file(file)
+    data = torch.frombuffer(mapped, dtype=torch.uint8).view(rows, -1)
+    pack(random_weight("q8_0", 8, 32))  # compiled, so that only the weight's own memory is counted
+    before = psutil.Process().memory_info().rss
+    packed = pack(Weight(data, layout, (rows, width)))
+    grown = psutil.Process().memory_info().rss - before
+    assert grown < 1.5 * packed.data.nbytes
+
+
+def test_memory_that_is_no_mapped_file_is_left_alone() -> None:
+    data = torch.ones(1 << 20, dtype=torch.uint8)
+    give_back(data.data_ptr(), data.numel())
+    assert bool((data == 1).all())
