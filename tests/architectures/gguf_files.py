@@ -10,10 +10,14 @@ import gguf
 import numpy as np
 import torch
 
+from gguf_dense import Sizes, add_norms, add_settings, reshaped
+from gguf_experts import add_experts, add_latent, folded
+from gguf_state import add_states, carried
+
 from mistralrs.modelkit.gguf import GgufMap
 
-PERMUTED = ("llama",)
-OFFSET_NORMS = ("gemma", "gemma2", "gemma3")
+PERMUTED = ("arcee", "granite", "granitehybrid", "granitemoe", "llama", "mistral3", "olmo", "smollm3")
+OFFSET_NORMS = ("gemma", "gemma2", "gemma3", "nemotron")
 
 
 def write(path: Path, arch: str, state: dict[str, torch.Tensor], config: Any, table: GgufMap, name: str = "") -> None:
@@ -21,10 +25,14 @@ def write(path: Path, arch: str, state: dict[str, torch.Tensor], config: Any, ta
     writer = gguf.GGUFWriter(str(path), arch)
     if name:
         writer.add_name(name)
+    config = Sizes(config)
     _add_sizes(writer, config)
-    _add_rope(writer, config)
+    if config.rope_parameters or hasattr(config, "rotary_dim"):
+        _add_rope(writer, config)
+    add_settings(writer, config, state)
+    add_states(writer, config)
     _add_vocabulary(writer, config.vocab_size)
-    for key, tensor in state.items():
+    for key, tensor in folded(reshaped(carried(state, config), config), config).items():
         if key == "lm_head.weight" and config.tie_word_embeddings:
             continue
         writer.add_tensor(table.rename(key), np.ascontiguousarray(_converted(arch, key, tensor.numpy(), config)))
@@ -39,20 +47,23 @@ def _converted(arch: str, key: str, data: np.ndarray[Any, Any], config: Any) -> 
         heads = config.num_attention_heads if "q_proj" in key else config.num_key_value_heads
         # The halves of each head interleaved.
         return data.reshape(heads, 2, -1, *data.shape[1:]).swapaxes(1, 2).reshape(data.shape)
-    return data + 1 if arch in OFFSET_NORMS and "norm" in key else data
+    return data + 1 if arch in OFFSET_NORMS and key.endswith("norm.weight") else data
 
 
 def _add_sizes(writer: gguf.GGUFWriter, config: Any) -> None:
-    head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     writer.add_block_count(config.num_hidden_layers)
     writer.add_embedding_length(config.hidden_size)
-    writer.add_feed_forward_length(config.intermediate_size)
-    writer.add_head_count(config.num_attention_heads)
+    writer.add_feed_forward_length(config.intermediate_size or 0)
+    writer.add_head_count(getattr(config, "num_attention_heads", 0))
     writer.add_head_count_kv(config.num_key_value_heads)
     writer.add_context_length(config.max_position_embeddings)
-    writer.add_layer_norm_rms_eps(config.rms_norm_eps)
-    writer.add_key_length(head)
-    writer.add_value_length(head)
+    add_norms(writer, config)
+    if hasattr(config, "kv_lora_rank"):
+        add_latent(writer, config)
+    else:
+        writer.add_key_length(config.head_dim)
+        writer.add_value_length(config.head_dim)
+    add_experts(writer, config)
     if hasattr(config, "sliding_window"):
         writer.add_sliding_window(config.sliding_window or 0)
     if cap := getattr(config, "attn_logit_softcapping", None):
@@ -64,8 +75,7 @@ def _add_sizes(writer: gguf.GGUFWriter, config: Any) -> None:
 def _add_rope(writer: gguf.GGUFWriter, config: Any) -> None:
     rope = config.rope_parameters
     rope = rope.get("full_attention", rope)
-    head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    rotary = int(head * rope.get("partial_rotary_factor", 1.0))
+    rotary = int(config.head_dim * rope.get("partial_rotary_factor", 1.0))
     writer.add_rope_dimension_count(rotary)
     writer.add_rope_freq_base(rope["rope_theta"])
     kind, trained = rope["rope_type"], rope.get("original_max_position_embeddings")

@@ -47,4 +47,5 @@ GGUF = GgufMap(
         "self_attn.sinks": "attn_sinks.weight",
         "post_attention_layernorm": "post_attention_norm",
     },
+    rope={"truncate": False},
 )

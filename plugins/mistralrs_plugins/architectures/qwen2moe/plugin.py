@@ -18,7 +18,7 @@ def mistralrs_register_architectures() -> Iterable[ArchitectureSpec]:
         gguf_names=("qwen2moe",),
         config=Ref("mistralrs.modelkit.experts_config:MoeConfig"),
         build=Ref("mistralrs_plugins.architectures.qwen2moe.model:build"),
-        gguf=Ref("mistralrs.modelkit.experts_gguf:MOE"),
+        gguf=Ref("mistralrs_plugins.architectures.qwen2moe.gguf:GGUF"),
         tiny={
             **TINY,
             "num_experts": 4,

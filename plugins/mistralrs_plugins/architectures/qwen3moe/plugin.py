@@ -18,6 +18,6 @@ def mistralrs_register_architectures() -> Iterable[ArchitectureSpec]:
         gguf_names=("qwen3moe",),
         config=Ref("mistralrs.modelkit.experts_config:MoeConfig"),
         build=Ref("mistralrs_plugins.architectures.qwen3moe.model:build"),
-        gguf=Ref("mistralrs.modelkit.experts_gguf:MOE"),
+        gguf=Ref("mistralrs_plugins.architectures.qwen3moe.gguf:GGUF"),
         tiny={**TINY, "num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 24, "head_dim": 16},
     )
