@@ -66,7 +66,7 @@ def read_text_side(host: PluginHost, selection: ModelSelection, inspected: Inspe
     """The tokenizer and the chat template of an inspected model. Imports no torch."""
     files, checkpoint = inspected.files, inspected.checkpoint
     renderer.warm_up()
-    tokenizer = load_tokenizer(files, checkpoint, selection.tokenizer)
+    tokenizer = load_tokenizer(host, files, checkpoint, selection.tokenizer)
     template = ChatTemplate.load(
         files,
         checkpoint,

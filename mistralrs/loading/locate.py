@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from mistralrs.checkpoint import FetchRequest, ModelFiles, Progress
 from mistralrs.checkpoint.selection import listing, shorten
 from mistralrs.errors import SourceError, UsageError
+from mistralrs.loading.tokenizer import tokenizer_files
 from mistralrs.plugin import FormatSpec
 from mistralrs.plugin.policy import ModelAlias, Policy
 
@@ -150,7 +151,9 @@ def _formats(host: PluginHost, files: Sequence[str], wanted: str | None) -> list
 
 
 def _companions(host: PluginHost) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(pattern for spec in host.specs("format") for pattern in spec.companions))
+    """Patterns of the small files that travel with a model: what formats read, and tokenizers."""
+    wanted = [pattern for spec in host.specs("format") for pattern in spec.companions]
+    return tuple(dict.fromkeys((*wanted, *tokenizer_files(host))))
 
 
 def _fetch(host: PluginHost, target: Target, request: FetchRequest) -> ModelFiles:

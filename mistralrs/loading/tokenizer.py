@@ -1,54 +1,71 @@
-"""The tokenizer of a model: the file the user names, else ``tokenizer.json``, else what the weights carry."""
+"""The tokenizer of a model: the file the user names, else one beside the weights, else what the weights carry."""
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mistralrs.checkpoint import Checkpoint, ModelFiles
-from mistralrs.errors import ModelFormatError, SourceError
+from mistralrs.errors import SourceError
+from mistralrs.plugin import TokenizerSpec
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-TOKENIZER_FILE = "tokenizer.json"
-MAX_FILE_BYTES = 256 << 20
-UNSUPPORTED = {
-    "tekken.json": "Mistral's tekken.json",
-    "tokenizer.model": "SentencePiece's tokenizer.model",
-    "tiktoken.model": "tiktoken's vocabulary",
-}
+    from mistralrs.plugin.host import PluginHost
 
 
-def load_tokenizer(files: ModelFiles, checkpoint: Checkpoint, explicit: Path | None = None) -> Tokenizer:
-    """The model's tokenizer. Raises :class:`SourceError` when there is none, :class:`ModelFormatError` when broken."""
-    path = explicit or files.companions.get(TOKENIZER_FILE)
-    if path is not None:
-        return read_tokenizer(path)
+def load_tokenizer(
+    host: PluginHost, files: ModelFiles, checkpoint: Checkpoint, explicit: Path | None = None
+) -> Tokenizer:
+    """The model's tokenizer. Raises :class:`SourceError` when there is none, ModelFormatError when it is broken."""
+    if explicit is not None:
+        return _open(host, _spec_for(host, explicit), explicit, files)
+    beside = _beside(host, files)
+    if beside is not None and beside[0].priority >= 0:
+        return _open(host, *beside, files)
     embedded = checkpoint.tokenizer()
     if embedded is not None:
         return embedded
-    found = next((what for name, what in UNSUPPORTED.items() if name in files.companions), None)
-    reason = f"{found} cannot be read yet" if found else f"no {TOKENIZER_FILE}, and the weights carry none"
+    if beside is not None:
+        return _open(host, *beside, files)
     raise SourceError(
-        f"{files.id} has no tokenizer: {reason}",
+        f"{files.id} has no tokenizer: none of {', '.join(tokenizer_files(host))}, and the weights carry none",
         "give one with --tokenizer FILE, or a repository that has one with --tok-model-id",
     )
 
 
-def read_tokenizer(path: Path) -> Tokenizer:
-    """Read one ``tokenizer.json``. The file is named in every error."""
-    from tokenizers import Tokenizer
+def tokenizer_files(host: PluginHost) -> tuple[str, ...]:
+    """Patterns of the names that tokenizer files go by, the most complete kind first."""
+    specs: list[TokenizerSpec] = sorted(host.specs("tokenizer"), key=lambda spec: -spec.priority)
+    return tuple(dict.fromkeys(pattern for spec in specs for pattern in spec.files))
 
-    try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise ModelFormatError(f"{path} is larger than {MAX_FILE_BYTES >> 20} MiB: not a tokenizer")
-        content = path.read_bytes()
-    except OSError as error:
-        raise SourceError(f"cannot read the tokenizer {path}: {error.strerror}") from error
-    try:
-        return Tokenizer.from_buffer(content)
-    # The library raises bare Exception for whatever it does not like.
-    except Exception as error:
-        reason = " ".join(str(error).split())[:200]
-        raise ModelFormatError(f"{path} is not a tokenizer.json: {reason}") from error
+
+def _beside(host: PluginHost, files: ModelFiles) -> tuple[TokenizerSpec, Path] | None:
+    """The file of the highest priority among the model's own, and what reads it."""
+    for pattern in tokenizer_files(host):
+        for name in sorted(files.companions):
+            if fnmatchcase(name, pattern):
+                return host.resolve("tokenizer", pattern), files.companions[name]
+    return None
+
+
+def _spec_for(host: PluginHost, path: Path) -> TokenizerSpec:
+    """What reads a file the user names: by its name, else by its suffix."""
+    for pattern in tokenizer_files(host):
+        if fnmatchcase(path.name, pattern):
+            spec: TokenizerSpec = host.resolve("tokenizer", pattern)
+            return spec
+    suffix = path.suffix.lower()
+    if host.provides("tokenizer", suffix):
+        spec = host.resolve("tokenizer", suffix)
+        return spec
+    raise SourceError(
+        f"{path} is no tokenizer file by its name", f"names are {', '.join(tokenizer_files(host))}; or a .json"
+    )
+
+
+def _open(host: PluginHost, spec: TokenizerSpec, path: Path, files: ModelFiles) -> Tokenizer:
+    tokenizer: Tokenizer = host.make(spec, spec.opener, path, files.companions)
+    return tokenizer

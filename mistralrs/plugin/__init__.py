@@ -12,6 +12,7 @@ from mistralrs.plugin.specs import (
     QuantizationSpec,
     SourceSpec,
     Spec,
+    TokenizerSpec,
 )
 
 __all__ = [
@@ -28,5 +29,6 @@ __all__ = [
     "RequestRecord",
     "SourceSpec",
     "Spec",
+    "TokenizerSpec",
     "hookimpl",
 ]

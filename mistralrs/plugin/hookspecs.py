@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         KernelsSpec,
         QuantizationSpec,
         SourceSpec,
+        TokenizerSpec,
     )
 
 PROJECT: Final = "mistralrs"
@@ -78,6 +79,17 @@ def mistralrs_register_formats() -> Iterable[FormatSpec]:
     Implemented by: plugins of the group ``mistralrs.formats``.
     Called: before a model's files are fetched (suffixes and companions say which) and when they are opened.
     Result: one :class:`FormatSpec` for each; one of them is named like the entry point.
+    """
+    return ()
+
+
+@hookspec
+def mistralrs_register_tokenizers() -> Iterable[TokenizerSpec]:
+    """Give the kinds of tokenizer file of this plugin.
+
+    Implemented by: plugins of the group ``mistralrs.tokenizers``.
+    Called: before a model's files are fetched (their names say which) and when its tokenizer is read.
+    Result: one :class:`TokenizerSpec` for each; one of them is named like the entry point.
     """
     return ()
 

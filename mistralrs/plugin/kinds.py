@@ -16,6 +16,7 @@ from mistralrs.plugin.specs import (
     QuantizationSpec,
     SourceSpec,
     Spec,
+    TokenizerSpec,
 )
 
 GROUP_PREFIX: Final = "mistralrs."
@@ -49,6 +50,7 @@ KINDS: Final[dict[str, Kind]] = {
         Kind("architecture", "architectures", ArchitectureSpec),
         Kind("quantization", "quantizations", QuantizationSpec),
         Kind("format", "formats", FormatSpec),
+        Kind("tokenizer", "tokenizers", TokenizerSpec),
         Kind("source", "sources", SourceSpec),
         Kind("kernels", "kernels", KernelsSpec),
         Kind("frontend", "frontends", FrontendSpec),

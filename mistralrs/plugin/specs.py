@@ -147,6 +147,28 @@ class FormatSpec(Spec):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TokenizerSpec(Spec):
+    """A kind of tokenizer file.
+
+    ``opener(path: Path, beside: Mapping[str, Path]) -> tokenizers.Tokenizer`` reads one; ``beside`` are the other small
+    files of the model by name. ``files`` are glob patterns of the names it goes by, which are fetched with a model;
+    ``suffixes`` say which other files a user may name. Of the files beside a model that of the highest ``priority``
+    is read; below 0, only when the weights carry no tokenizer.
+    """
+
+    kind: ClassVar[str] = "tokenizer"
+
+    files: tuple[str, ...]
+    opener: Ref
+    suffixes: tuple[str, ...] = ()
+    priority: int = 0
+
+    @property
+    def _own_keys(self) -> tuple[str, ...]:
+        return (*self.files, *self.suffixes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SourceSpec(Spec):
     """A place model files come from. ``source`` is a class without arguments that implements ``checkpoint.Source``."""
 

@@ -16,6 +16,7 @@ from mistralrs.testing.conformance import (
     PluginConformance,
     QuantizationConformance,
     SourceConformance,
+    TokenizerConformance,
 )
 
 EXAMS: Final[dict[str, type[PluginConformance]]] = {
@@ -26,6 +27,7 @@ EXAMS: Final[dict[str, type[PluginConformance]]] = {
     "observer": ObserverConformance,
     "quantization": QuantizationConformance,
     "source": SourceConformance,
+    "tokenizer": TokenizerConformance,
 }
 
 

@@ -25,7 +25,7 @@ def load_engine(file: Path) -> tuple[Engine, Tokenizer, ChatTemplate]:
     host, selection = PluginHost(Policy()), ModelSelection()
     files = ModelFiles(id=file.stem, source="file", root=file.parent, weights=(file,))
     inspected = inspect(host, files, selection)
-    tokenizer = load_tokenizer(files, inspected.checkpoint)
+    tokenizer = load_tokenizer(host, files, inspected.checkpoint)
     template = ChatTemplate.load(files, inspected.checkpoint, selection, tokenizer)
     loaded = load(
         host, inspected, tokenizer, selection=selection, runtime=RuntimeConfig(), paged=PagedAttentionConfig()

@@ -23,7 +23,14 @@ from mistralrs.plugin.records import Status
 
 PACKAGE = "mistralrs_plugins"
 FOLDERS = sorted(path.parent for path in (REPOSITORY / "plugins" / PACKAGE).glob("*/*/plugin.py"))
-NEEDED_TO_RUN = {"architectures/llama", "formats/safetensors", "frontends/run", "kernels/torch", "sources/local"}
+NEEDED_TO_RUN = {
+    "architectures/llama",
+    "formats/safetensors",
+    "frontends/run",
+    "kernels/torch",
+    "sources/local",
+    "tokenizers/huggingface",
+}
 
 
 class Removed(MetaPathFinder):

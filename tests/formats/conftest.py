@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from rawgguf import OpenGguf
 
 from mistralrs.checkpoint import ModelFiles
 from mistralrs_plugins.formats.gguf.checkpoint import GgufCheckpoint, open_gguf
-
-OpenGguf = Callable[..., GgufCheckpoint]
 
 
 @pytest.fixture

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from mistralrs_plugins.formats.gguf.checkpoint import GgufCheckpoint
+
+OpenGguf = Callable[..., GgufCheckpoint]
 
 UINT8, INT8, UINT32, INT32, FLOAT32, BOOL, STRING, ARRAY, UINT64 = 0, 1, 4, 5, 6, 7, 8, 9, 10
 LETTERS = {UINT8: "B", INT8: "b", UINT32: "I", INT32: "i", FLOAT32: "f", BOOL: "?", UINT64: "Q"}

@@ -99,7 +99,9 @@ def test_decoding_gives_the_text_back(real: GgufCheckpoint) -> None:
 
 def test_every_family_compiles_and_keeps_the_text() -> None:
     text = "Hello, hello! I'LL go\u2026 \u4f60\u597d 12345 x=1;\n\n\tif  (a):  "
-    for pre in PRE_TOKENIZERS:
+    for pre, family in PRE_TOKENIZERS.items():
+        if family.raw:  # over characters, not bytes: see test_gguf_against_llamacpp
+            continue
         tokenizer = build(byte_level(pre=pre))
         assert tokenizer.decode(tokenizer.encode(text, add_special_tokens=False).ids) == text, pre
 
@@ -200,7 +202,11 @@ def test_text_does_not_become_a_control_token_by_merging() -> None:
 
 
 WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
-    "model": (byte_level(model="t5"), "model", "tokenizer model 't5' is not supported .*gpt2, llama"),
+    "model": (
+        byte_level(model="rwkv"),
+        "model",
+        "tokenizer model 'rwkv' is not supported .*gpt2, llama, t5, bert, gemma4",
+    ),
     "model type": (byte_level(model=3), "model", "tokenizer model 3 is not supported"),
     "pre": (byte_level(pre="nonesuch"), "pre", "pre-tokenizer 'nonesuch' is not known .*llama-bpe.*smollm"),
     "pre type": (byte_level(pre=[1]), "pre", r"pre-tokenizer \[1\] is not known"),

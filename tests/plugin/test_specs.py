@@ -16,6 +16,7 @@ from mistralrs.plugin import (
     Ref,
     SourceSpec,
     Spec,
+    TokenizerSpec,
 )
 from mistralrs.plugin.kinds import KINDS
 
@@ -25,6 +26,7 @@ SPECS: list[Spec] = [
     ArchitectureSpec(name="llama", summary="s", hf_names=("A", "B"), gguf_names=("llama",), config=REF, build=REF),
     QuantizationSpec(name="gptq", summary="s", method=REF, config_names=("gptq",), bits_per_weight=4.25),
     FormatSpec(name="gguf", summary="s", suffixes=(".gguf",), opener=REF),
+    TokenizerSpec(name="spm", summary="s", files=("tokenizer.model",), suffixes=(".model",), opener=REF),
     SourceSpec(name="pypi", summary="s", schemes=("pypi",), source=REF),
     KernelsSpec(name="torch", summary="s", devices=("cpu",), priority=0, backend=REF),
     FrontendSpec(name="run", summary="s", app=REF),
@@ -41,6 +43,7 @@ def test_keys_are_the_name_and_those_of_the_kind() -> None:
         ("llama", "A", "B", "gguf:llama"),
         ("gptq", "config:gptq"),
         ("gguf", ".gguf"),
+        ("spm", "tokenizer.model", ".model"),
         ("pypi",),
         ("torch",),
         ("run",),

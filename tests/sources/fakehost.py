@@ -33,6 +33,8 @@ class FakeHost:
     def specs(self, kind: str) -> list[Any]:
         if kind == "format":
             return FORMATS
+        if kind == "tokenizer":
+            return []
         modules = (huggingface, local, pypi)
         return [spec for module in modules for spec in module.mistralrs_register_sources()]
 

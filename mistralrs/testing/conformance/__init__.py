@@ -8,6 +8,7 @@ from mistralrs.testing.conformance.kernels import KernelsConformance
 from mistralrs.testing.conformance.observer import ObserverConformance
 from mistralrs.testing.conformance.quantization import QuantizationConformance
 from mistralrs.testing.conformance.source import SourceConformance
+from mistralrs.testing.conformance.tokenizer import TokenizerConformance
 
 __all__ = [
     "ArchitectureConformance",
@@ -18,4 +19,5 @@ __all__ = [
     "PluginConformance",
     "QuantizationConformance",
     "SourceConformance",
+    "TokenizerConformance",
 ]

@@ -55,7 +55,7 @@ class GgufCheckpoint:
 
     @property
     def metadata(self) -> Mapping[str, Any]:
-        """The key-value pairs of the (first) file; arrays are lists."""
+        """The key-value pairs of the (first) file; arrays are lists, decoded when they are asked for."""
         return self._metadata
 
     @property
@@ -72,9 +72,9 @@ class GgufCheckpoint:
         """The tokenizer described by the metadata; None for a file without one."""
         if "tokenizer.ggml.model" not in self._metadata:
             return None
-        from mistralrs_plugins.formats.gguf.tokenizer import build_tokenizer
+        from mistralrs_plugins.formats.gguf.tokenizer import load_tokenizer
 
-        return build_tokenizer(self._metadata, self._file)
+        return load_tokenizer(self._metadata, self._file)
 
     def special_ids(self) -> Mapping[str, int]:
         """Token ids by role. Raises :class:`~mistralrs.errors.ModelFormatError` for one outside the vocabulary."""

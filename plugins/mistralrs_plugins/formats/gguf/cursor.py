@@ -47,32 +47,48 @@ class Cursor:
         """The next eight bytes."""
         return int(UINT64.unpack_from(self.data, self.skip(8))[0])
 
-    def numbers(self, kind: int, count: int) -> list[int] | list[float] | list[bool]:
-        """``count`` values of a fixed-size type."""
+    def skip_numbers(self, kind: int, count: int) -> None:
+        """Step over ``count`` values of a fixed-size type."""
         name, letter = SCALARS[kind]
         size = struct.calcsize(letter)
         self.expect(count, size, f"{name} values")
-        return list(struct.unpack_from(f"<{count}{letter}", self.data, self.skip(count * size)))
+        self.skip(count * size)
+
+    def numbers(self, kind: int, count: int) -> list[int] | list[float] | list[bool]:
+        """``count`` values of a fixed-size type."""
+        start, letter = self.position, SCALARS[kind][1]
+        self.skip_numbers(kind, count)
+        return list(struct.unpack_from(f"<{count}{letter}", self.data, start))
 
     def string(self) -> str:
         """A string with its length before it."""
         return self.strings(1)[0]
 
-    def strings(self, count: int) -> list[str]:
-        """``count`` strings. Written flat: vocabularies have hundreds of thousands of them."""
+    def skip_strings(self, count: int) -> None:
+        """Step over ``count`` strings. Written flat: vocabularies have hundreds of thousands of them."""
         self.expect(count, UINT64.size, "strings")
-        data, position, end = self.data, self.position, self.end
-        length_at, found = UINT64.unpack_from, []
+        data, position, end, length_at = self.data, self.position, self.end, UINT64.unpack_from
         try:
             for _ in range(count):
                 start = position + 8
                 position = start + length_at(data, position)[0]
                 if position > end:
                     self.fail(f"a string of {position - start} bytes at offset {start} runs past the end of the file")
-                found.append(data[start:position].decode())
         except struct.error:
             self.fail("a string's length runs past the end of the file")
+        self.position = position
+
+    def strings(self, count: int) -> list[str]:
+        """``count`` strings."""
+        first = self.position
+        self.skip_strings(count)
+        data, position, length_at = self.data, first, UINT64.unpack_from
+        found: list[str] = []
+        try:
+            for _ in range(count):
+                start = position + 8
+                position = start + length_at(data, position)[0]
+                found.append(data[start:position].decode())
         except UnicodeDecodeError:
             self.fail(f"string {len(found)} is not UTF-8")
-        self.position = position
         return found

@@ -8,17 +8,16 @@ file, aligned and apart from the others.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import prod
 from mmap import mmap
-from types import MappingProxyType
-from typing import Any
 
 from mistralrs.checkpoint import TensorInfo
 from mistralrs.layouts import Layout
-from mistralrs_plugins.formats.gguf.codes import ARRAY, LAYOUTS, SCALARS, STRING, UINT32_KIND, UNSUPPORTED
+from mistralrs_plugins.formats.gguf.codes import ARRAY, LAYOUTS, UINT32_KIND, UNSUPPORTED
 from mistralrs_plugins.formats.gguf.cursor import Cursor
+from mistralrs_plugins.formats.gguf.metadata import Metadata, kind_name
 
 MAGIC = b"GGUF"
 VERSIONS = (2, 3)
@@ -48,7 +47,7 @@ class StoredTensor:
 class Header:
     """What a GGUF file says about itself; tensors in the order of the file."""
 
-    metadata: Mapping[str, Any]
+    metadata: Metadata
     tensors: tuple[StoredTensor, ...]
 
 
@@ -69,7 +68,7 @@ def parse_header(data: mmap | bytes, file: str) -> Header:
     start = -(-cursor.position // alignment) * alignment
     tensors = tuple(StoredTensor(info, start + offset) for info, offset in described)
     _check_placement(cursor, tensors)
-    return Header(MappingProxyType(metadata), tensors)
+    return Header(metadata, tensors)
 
 
 def _check_magic_and_version(cursor: Cursor) -> None:
@@ -86,8 +85,8 @@ def _check_magic_and_version(cursor: Cursor) -> None:
     cursor.fail(f"GGUF version {version} is not supported", f"versions {supported} are: convert the model again")
 
 
-def _read_metadata(cursor: Cursor, count: int) -> dict[str, Any]:
-    metadata: dict[str, Any] = {}
+def _read_metadata(cursor: Cursor, count: int) -> Metadata:
+    metadata = Metadata(cursor)
     for index in range(count):
         cursor.subject = f"metadata key {index}"
         key = cursor.string()
@@ -96,38 +95,17 @@ def _read_metadata(cursor: Cursor, count: int) -> dict[str, Any]:
         cursor.subject = f"key {_shown(key)}"
         if key in metadata:
             cursor.fail("given twice")
-        kind = cursor.uint32()
-        if key == ALIGNMENT_KEY and kind != UINT32_KIND:
-            cursor.fail(f"must be a uint32, not {_kind_name(kind)}")
-        metadata[key] = _read_value(cursor, kind)
+        metadata.read(key, cursor)
     return metadata
 
 
-def _read_value(cursor: Cursor, kind: int) -> Any:
-    if kind == STRING:
-        return cursor.string()
-    if kind == ARRAY:
-        return _read_array(cursor)
-    if kind not in SCALARS:
-        cursor.fail(f"{_kind_name(kind)} is no value type of GGUF")
-    return cursor.numbers(kind, 1)[0]
-
-
-def _read_array(cursor: Cursor) -> list[Any]:
-    kind, count = cursor.uint32(), cursor.uint64()
-    if kind == STRING:
-        return list(cursor.strings(count))
-    if kind == ARRAY:
-        cursor.fail("arrays of arrays are not supported")
-    if kind not in SCALARS:
-        cursor.fail(f"{_kind_name(kind)} is no element type of GGUF")
-    return list(cursor.numbers(kind, count))
-
-
-def _read_alignment(cursor: Cursor, metadata: Mapping[str, Any]) -> int:
+def _read_alignment(cursor: Cursor, metadata: Metadata) -> int:
+    cursor.subject = f"key {ALIGNMENT_KEY!r}"
+    place = metadata.place(ALIGNMENT_KEY)
+    if place is not None and (place.kind, place.count) != (UINT32_KIND, None):
+        cursor.fail(f"must be a uint32, not {kind_name(ARRAY if place.count is not None else place.kind)}")
     alignment: int = metadata.get(ALIGNMENT_KEY, DEFAULT_ALIGNMENT)
     if alignment not in ALIGNMENTS:
-        cursor.subject = f"key {ALIGNMENT_KEY!r}"
         cursor.fail(f"must be a power of two from {ALIGNMENTS[0]} to {ALIGNMENTS[-1]}, not {alignment}")
     return alignment
 
@@ -187,11 +165,6 @@ def _check_placement(cursor: Cursor, tensors: Iterable[StoredTensor]) -> None:
         if size and tensor.offset < end:
             cursor.fail("shares bytes with another tensor")
         end = max(end, tensor.offset + size)
-
-
-def _kind_name(kind: int) -> str:
-    named = {STRING: "string", ARRAY: "array", **{number: name for number, (name, _) in SCALARS.items()}}
-    return named.get(kind, f"type {kind}")
 
 
 def _shown(name: str) -> str:

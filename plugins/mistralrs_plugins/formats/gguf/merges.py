@@ -1,22 +1,13 @@
-"""The merges of byte-pair encoding: as a file lists them, or as SentencePiece's scores imply them."""
+"""The merges of byte-pair encoding as a file lists them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, cast
 
-from mistralrs_plugins.formats.gguf.vocabulary import (
-    NORMAL,
-    PREFIX,
-    UNUSED,
-    USER_DEFINED,
-    Vocabulary,
-    typed_list,
-)
+from mistralrs_plugins.formats.gguf.vocabulary import PREFIX, Vocabulary, typed_list
 
 MERGES = f"{PREFIX}merges"
-# Every way to cut a piece in two is looked at; real pieces have a few hundred characters at most.
-MAX_PIECE_CHARS = 1024
 
 
 def read_merges(metadata: Mapping[str, Any], vocabulary: Vocabulary) -> list[tuple[str, str]]:
@@ -31,24 +22,9 @@ def read_merges(metadata: Mapping[str, Any], vocabulary: Vocabulary) -> list[tup
     return cast("list[tuple[str, str]]", merges)
 
 
-def merges_by_score(vocabulary: Vocabulary) -> list[tuple[str, str]]:
-    """The merges of a SentencePiece vocabulary: every pair of pieces that makes a piece, by its score, best first.
-
-    SentencePiece joins the neighbours whose union scores highest, which is a list of merges in that order. Control and
-    byte tokens take no part: text never becomes one by merging.
-    """
-    kinds = vocabulary.kinds
-    pieces = {
-        token: number
-        for token, number in vocabulary.index.items()
-        if kinds[number] in (NORMAL, USER_DEFINED, UNUSED) and len(token) <= MAX_PIECE_CHARS
-    }
-    found: list[tuple[float, int, int, str, str]] = []
-    for piece, number in pieces.items():
-        rank = -vocabulary.scores[number]
-        for cut in range(1, len(piece)):
-            left = piece[:cut]
-            if left in pieces and (right := piece[cut:]) in pieces:
-                found.append((rank, pieces[left], pieces[right], left, right))
-    found.sort()
-    return [(left, right) for *_, left, right in found]
+def check_merges(vocabulary: Vocabulary, merges: list[tuple[str, str]]) -> None:
+    """Refuse a merge of texts that are no tokens, by its number."""
+    known = vocabulary.index.keys()
+    for number, (left, right) in enumerate(merges):
+        if not {left, right, left + right} <= known:
+            vocabulary.fail(MERGES, f"merge {number}, {left[:40]!r} + {right[:40]!r}, uses a text that is no token")

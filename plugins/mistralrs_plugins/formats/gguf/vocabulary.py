@@ -9,13 +9,13 @@ from math import isfinite
 from typing import Any, NoReturn
 
 from mistralrs.errors import ModelFormatError
+from mistralrs.textkit.special import CONTROL, NORMAL
+from mistralrs_plugins.formats.gguf.codes import STRING
+from mistralrs_plugins.formats.gguf.metadata import Metadata
 
 PREFIX = "tokenizer.ggml."
 TOKENS = f"{PREFIX}tokens"
 HINT = "the file was converted wrongly: convert it again, or give a tokenizer.json"
-
-# Values of tokenizer.ggml.token_type.
-NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = 1, 2, 3, 4, 5, 6
 
 # Marks of a turn's end. Some converters wrote them as normal tokens, which a prompt's text would never become.
 TURN_ENDS = frozenset({"<|eot_id|>", "<|im_end|>", "<|end|>", "<end_of_turn>", "<|endoftext|>", "<|eom_id|>"})
@@ -36,6 +36,7 @@ class Vocabulary:
     bos: int | None
     eos: int | None
     unk: int | None
+    sep: int | None
     add_bos: bool
     add_eos: bool
 
@@ -51,7 +52,9 @@ class Defaults:
     bos: int | None = None
     eos: int | None = None
     unk: int | None = None
+    sep: int | None = None
     add_bos: bool = False
+    add_eos: bool = False
 
 
 def read_vocabulary(metadata: Mapping[str, Any], file: str, defaults: Defaults) -> Vocabulary:
@@ -69,10 +72,8 @@ def read_vocabulary(metadata: Mapping[str, Any], file: str, defaults: Defaults) 
     scores = [float(score) for score in typed_list(metadata, "scores", (float, int), file, size)]
     if not all(map(isfinite, scores)):
         fail(file, f"{PREFIX}scores", "a score is not a finite number")
-    bos, eos, unk = (
-        _role(metadata, key, size, file, default)
-        for key, default in (("bos", defaults.bos), ("eos", defaults.eos), ("unknown", defaults.unk))
-    )
+    stated = {"bos": defaults.bos, "eos": defaults.eos, "unknown": defaults.unk, "seperator": defaults.sep}
+    bos, eos, unk, sep = (_role(metadata, key, size, file, default) for key, default in stated.items())
     vocabulary = Vocabulary(
         file=file,
         tokens=tokens,
@@ -82,8 +83,9 @@ def read_vocabulary(metadata: Mapping[str, Any], file: str, defaults: Defaults) 
         bos=bos,
         eos=eos,
         unk=unk,
+        sep=sep,
         add_bos=flag(metadata, "add_bos_token", defaults.add_bos, file),
-        add_eos=flag(metadata, "add_eos_token", False, file),
+        add_eos=flag(metadata, "add_eos_token", defaults.add_eos, file),
     )
     for wanted, role, number in ((vocabulary.add_bos, "bos", bos), (vocabulary.add_eos, "eos", eos)):
         if wanted and number is None:
@@ -92,7 +94,10 @@ def read_vocabulary(metadata: Mapping[str, Any], file: str, defaults: Defaults) 
 
 
 def vocabulary_size(metadata: Mapping[str, Any], file: str) -> int:
-    """Number of tokens; 0 when the file has no vocabulary."""
+    """Number of tokens; 0 when the file has no vocabulary. Of a file's own metadata none is decoded for it."""
+    place = metadata.place(TOKENS) if isinstance(metadata, Metadata) else None
+    if place is not None and place.kind == STRING and place.count is not None:
+        return place.count
     return len(typed_list(metadata, "tokens", (str,), file))
 
 

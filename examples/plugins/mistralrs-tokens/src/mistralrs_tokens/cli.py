@@ -32,7 +32,7 @@ def tokens(
     with ProgressBar() as progress:
         files = locate(ctx.obj.host, selection, progress)
     inspected = inspect(ctx.obj.host, files, selection)
-    encoding = load_tokenizer(files, inspected.checkpoint).encode(text)
+    encoding = load_tokenizer(ctx.obj.host, files, inspected.checkpoint).encode(text)
     rows = [{"id": index, "token": token} for index, token in zip(encoding.ids, encoding.tokens, strict=True)]
     if as_json:
         typer.echo(json.dumps(rows, indent=2))

@@ -1,0 +1,1 @@
+"""Tokenizers as Hugging Face's library saves them."""

@@ -1,0 +1,1 @@
+"""SentencePiece models (``tokenizer.model``): byte-pair and unigram."""

@@ -1,0 +1,1 @@
+"""Vocabularies of tiktoken: one token and its rank a line."""
