@@ -20,7 +20,7 @@ import mistralrs
 from mistralrs.errors import MistralrsError
 from mistralrs.plugin.doctor import Finding, diagnose
 from mistralrs.plugin.host import PluginHost
-from mistralrs.plugin.records import BUILTIN, Status
+from mistralrs.plugin.records import BUILTIN, Status, describe
 
 PACKAGES = (
     "torch",
@@ -112,17 +112,24 @@ def _accelerators() -> Iterator[dict[str, Any]]:
     except (ImportError, OSError):
         return
     for index in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
-        about = torch.cuda.get_device_properties(index)
-        free, total = torch.cuda.mem_get_info(index)
-        yield {
-            "device": f"cuda:{index}",
-            "name": about.name,
-            "memory_bytes": total,
-            "available_memory_bytes": free,
-            "compute_capability": f"{about.major}.{about.minor}",
-        }
+        yield {"device": f"cuda:{index}", **_cuda(torch, index)}
     if torch.backends.mps.is_available():
         yield {"device": "mps", "name": "Apple GPU"}
+
+
+def _cuda(torch: Any, index: int) -> dict[str, Any]:
+    """One GPU; a driver that fails is a fact too."""
+    try:
+        about = torch.cuda.get_device_properties(index)
+        free, total = torch.cuda.mem_get_info(index)
+    except RuntimeError as problem:
+        return {"name": "", "error": describe(problem)}
+    return {
+        "name": about.name,
+        "memory_bytes": total,
+        "available_memory_bytes": free,
+        "compute_capability": f"{about.major}.{about.minor}",
+    }
 
 
 def _version(name: str) -> str | None:
@@ -158,7 +165,7 @@ def _caches(host: PluginHost) -> Iterator[dict[str, Any]]:
             continue  # the checks of the plugins say so
         if models:
             yield {"name": f"models of {spec.name}", "bytes": sum(model.size for model in models), "path": None}
-    for root in {_cache_root(moved=True), _cache_root(moved=False)}:
+    for root in dict.fromkeys((_cache_root(moved=True), _cache_root(moved=False))):
         for folder in sorted(path for path in root.glob("*") if path.is_dir()):
             yield {"name": folder.name, "bytes": _size(folder), "path": str(folder)}
 

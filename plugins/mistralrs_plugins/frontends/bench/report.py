@@ -43,7 +43,7 @@ def print_report(report: Report) -> None:
     note(f"Iterations: {report.iterations}, medians and their standard deviation")
     note(
         f"Loaded in {report.load_seconds:.2f} s; memory at most {report.peak_rss_bytes / MIB:.0f} MiB, "
-        f"of which {report.rss_after_imports_bytes / MIB:.0f} MiB after imports"
+        f"{report.rss_after_imports_bytes / MIB:.0f} MiB of it by imports"
     )
     print_table(["TEST", "DEPTH", "AT A TIME", "TOKENS/S", "LATENCY"], [_cells(line) for line in report.lines])
 

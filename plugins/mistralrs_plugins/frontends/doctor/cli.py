@@ -60,7 +60,7 @@ def _lines(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _room(accelerator: Mapping[str, Any]) -> str:
     if "memory_bytes" not in accelerator:
-        return ""
+        return str(accelerator.get("error", ""))
     free, total = amount(accelerator["available_memory_bytes"]), amount(accelerator["memory_bytes"])
     return f"{free} of {total} available, compute capability {accelerator['compute_capability']}"
 
