@@ -11,6 +11,8 @@ from mistralrs.engine.pooling import POOLINGS, PROJECTION_ACTIVATIONS, Pooler, P
 from mistralrs.errors import ModelFormatError
 from mistralrs.loading.inspect import MODULES, Inspected, parse_json, read_json
 
+LAST_TOKEN = "last-token"
+"""Capability of classifiers whose score is read from the last token and not from the first."""
 MAX_MODULES = 16
 MAX_WIDTH = 1 << 17
 FLAGS = {
@@ -27,7 +29,8 @@ KNOWN = "Transformer, Pooling, Dense, Normalize"
 def read_pooler(inspected: Inspected) -> Pooler:
     """How the model's output becomes one vector. Raises ModelFormatError for what cannot be computed as it is meant."""
     if inspected.task == "score":
-        return Pooler(poolings=("cls",), activation=_score_activation(inspected))
+        row = "lasttoken" if LAST_TOKEN in inspected.architecture.capabilities else "cls"
+        return Pooler(poolings=(row,), activation=_score_activation(inspected))
     path = inspected.files.companions.get(MODULES)
     if path is None:  # the mean is what most encoders without a word about it are used with
         return Pooler(poolings=("mean",))

@@ -28,18 +28,9 @@ if TYPE_CHECKING:
 MAX_LABELS = 100_000
 
 
-class EncoderConfig(CausalConfig):
-    """Other defaults: biases everywhere, no rotation, nothing tied.
+class ScoringConfig(CausalConfig):
+    """With ``num_labels``, how many outputs a classifier has."""
 
-    ``type_vocab_size`` is how many kinds of token there are, 0 for none; ``num_labels`` how many outputs a classifier
-    has.
-    """
-
-    hidden_act: KnownActivation = "gelu"
-    rms_norm_eps: float = Field(default=1e-12, ge=0, lt=1)
-    attention_bias: bool = True
-    mlp_bias: bool = True
-    type_vocab_size: int = Field(default=0, ge=0, le=16)
     num_labels: int = Field(default=1, ge=1, le=MAX_LABELS)
 
     @model_validator(mode="before")
@@ -47,6 +38,16 @@ class EncoderConfig(CausalConfig):
     def _count_labels(cls, raw: Any) -> Any:
         labels = raw.get("id2label") if isinstance(raw, dict) else None
         return {"num_labels": len(labels), **raw} if isinstance(labels, dict) and labels else raw
+
+
+class EncoderConfig(ScoringConfig):
+    """Other defaults: biases everywhere, nothing tied. ``type_vocab_size`` kinds of token, 0 for none."""
+
+    hidden_act: KnownActivation = "gelu"
+    rms_norm_eps: float = Field(default=1e-12, ge=0, lt=1)
+    attention_bias: bool = True
+    mlp_bias: bool = True
+    type_vocab_size: int = Field(default=0, ge=0, le=16)
 
 
 def both_sides(spec: SpecPart = by_layer_type) -> SpecPart:
@@ -157,6 +158,15 @@ def normed_sum_encoder(
 
 def no_head(cfg: Any, wb: WeightBuilder, embed: Embedding) -> None:
     """The model ends with its hidden states."""
+
+
+def score_head(name: str) -> Callable[[Any, Any, Embedding], Any]:
+    """One projection to the labels, without a bias."""
+
+    def part(cfg: Any, wb: WeightBuilder, embed: Embedding) -> Any:
+        return wb.linear(name, cfg.hidden_size, cfg.num_labels)
+
+    return part
 
 
 class Classifier(nn.Module):

@@ -48,6 +48,13 @@ class Case:
 
 
 WINDOWS = {"layer_types": ["full_attention", "sliding_attention", "sliding_attention"], "local_attention": 8}
+BOTH_SIDES = {
+    "head_dim": 16,
+    "query_pre_attn_scalar": 16,
+    "sliding_window": 8,
+    "use_bidirectional_attention": True,
+    "layer_types": ["sliding_attention", "full_attention", "sliding_attention"],
+}
 CASES = [
     Case("BertModel", "BertConfig", {"type_vocab_size": 2}, types=True),
     Case("BertForSequenceClassification", "BertConfig", {"type_vocab_size": 2, "num_labels": 1}, types=True),
@@ -58,6 +65,8 @@ CASES = [
     Case("ModernBertModel", "ModernBertConfig", WINDOWS),
     Case("ModernBertForSequenceClassification", "ModernBertConfig", {**WINDOWS, "num_labels": 2}),
     Case("NomicBertModel", "NomicBertConfig", {"type_vocab_size": 2}, types=True),
+    Case("Gemma3TextModel", "Gemma3TextConfig", BOTH_SIDES),
+    Case("Qwen3ForSequenceClassification", "Qwen3Config", {"head_dim": 8, "num_key_value_heads": 2, "num_labels": 1}),
 ]
 
 
@@ -120,6 +129,8 @@ def pair(request: pytest.FixtureRequest) -> Pair:
         num_blocks=64, context_length=own.max_position_embeddings, vocab_size=own.vocab_size, block_size=8
     )
     pooling = "cls" if case.key.endswith("Classification") else "mean"
+    if "last-token" in spec.capabilities:
+        pooling = "lasttoken"
     return Pair(model, EmbeddingEngine(runner, sizes, Pooler(poolings=(pooling,))), case)
 
 

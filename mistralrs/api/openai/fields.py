@@ -148,3 +148,20 @@ def _plain_part(part: Any, place: str) -> Any:
     if isinstance(kind, str) and kind in MEDIA:
         raise not_supported(f"{place}.type", f"the content type {kind!r}")
     return {name: value for name, value in part.items() if name != "cache_control"}
+
+
+def texts_or_ids(value: str | tuple[Any, ...], param: str, limit: int) -> list[str | tuple[int, ...]]:
+    """One text or list of token ids, or up to ``limit`` of either. Raises :class:`RequestError` naming the others."""
+    if isinstance(value, str) or (value and _are_ids(value)):
+        return [value]
+    found = [tuple(item) if isinstance(item, list | tuple) else item for item in value]
+    if not 0 < len(found) <= limit:
+        raise bad_field(param, f"takes 1 to {limit} entries, not {len(found)}")
+    for index, item in enumerate(found):
+        if not isinstance(item, str) and not (item and isinstance(item, tuple) and _are_ids(item)):
+            raise bad_field(f"{param}.{index}", "must be a text or a list of token ids")
+    return found
+
+
+def _are_ids(items: tuple[Any, ...]) -> bool:
+    return all(type(item) is int for item in items)

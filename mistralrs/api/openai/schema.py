@@ -17,6 +17,7 @@ from mistralrs.api.openai.fields import (
     bad_field,
     not_supported,
     plain_messages,
+    texts_or_ids,
 )
 from mistralrs.api.requests import ChatMessage, ChatRequest, RequestModel, SamplingOptions, parse
 
@@ -146,23 +147,9 @@ class CompletionBody(StreamedBody):
 
     def prompts(self) -> list[str | tuple[int, ...]]:
         """The prompts. Raises :class:`RequestError` for one that is neither a text nor token ids."""
-        if isinstance(self.prompt, str):
-            return [self.prompt]
-        if self.prompt and all(type(item) is int for item in self.prompt):
-            return [self.prompt]
-        found = [tuple(item) if isinstance(item, list | tuple) else item for item in self.prompt]
-        if not 0 < len(found) <= MAX_PROMPTS:
-            raise bad_field("prompt", f"takes 1 to {MAX_PROMPTS} prompts, not {len(found)}")
-        for index, item in enumerate(found):
-            if not isinstance(item, str) and not (item and isinstance(item, tuple) and _are_ids(item)):
-                raise bad_field(f"prompt.{index}", "must be a text or a list of token ids")
-        return found
+        return texts_or_ids(self.prompt, "prompt", MAX_PROMPTS)
 
     @model_validator(mode="after")
     def _read_prompts(self) -> Self:
         self.prompts()
         return self
-
-
-def _are_ids(items: tuple[Any, ...]) -> bool:
-    return all(type(item) is int for item in items)

@@ -10,7 +10,7 @@ MISTRALRS_API = "1.0"
 
 @hookimpl
 def mistralrs_register_architectures() -> Iterable[ArchitectureSpec]:
-    """Gemma 3 without its vision tower."""
+    """Gemma 3 without its vision tower, and the encoder made from it."""
     yield ArchitectureSpec(
         name="gemma3",
         summary="Gemma 3 (text)",
@@ -21,4 +21,13 @@ def mistralrs_register_architectures() -> Iterable[ArchitectureSpec]:
         gguf=Ref("mistralrs_plugins.architectures.gemma3.config:GGUF"),
         chat_template="gemma",
         tiny={**TINY, "head_dim": 16},
+    )
+    yield ArchitectureSpec(
+        name="embeddinggemma",
+        summary="EmbeddingGemma",
+        hf_names=("Gemma3TextModel",),
+        config=Ref("mistralrs_plugins.architectures.gemma3.config:EmbeddingGemmaConfig"),
+        build=Ref("mistralrs_plugins.architectures.gemma3.model:embed"),
+        tasks=("embed",),
+        tiny={**TINY, "head_dim": 16, "use_bidirectional_attention": True},
     )
