@@ -8,14 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-CORE_LINES, KIT_LINES = 13_000, 5_000
+CORE_LINES, KIT_LINES = 13_000, 7_000
 FILE_LINES = 400
 FUNCTION_LINES = 80
 VARIANT_MODEL_LINES, VARIANT_FOLDER_LINES, LONGHAND_LINES = 20, 45, 250
 TABLES, TABLE_LINES = ("config.py", "gguf.py"), 80  # schemas and tables of names: data beside a variant's code
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
-KIT = ("modelkit", "layers", "ops", "textkit")  # grows with architectures and files; see docs/decisions/0009
-OUTSIDE_CORE = ("testing", "scaffold", *KIT)
+# What plugins are built from grows with them; see docs/decisions/0009.
+KIT = ("modelkit/", "layers/", "ops/", "textkit/", "api/openai/")
+OUTSIDE_CORE = ("testing/", "scaffold/", *KIT)
 
 
 def lines(path: Path) -> int:
@@ -68,9 +69,10 @@ def problems() -> Iterator[str]:
     for folder in ROOT.glob("plugins/mistralrs_plugins/architectures/*/"):
         if (folder / "model.py").exists():
             yield from architecture_problems(folder)
-    package = [(path.relative_to(ROOT).parts[1], lines(path)) for path in ROOT.glob("mistralrs/**/*.py")]
-    core = sum(count for part, count in package if part not in OUTSIDE_CORE)
-    kit = sum(count for part, count in package if part in KIT)
+    package = ROOT / "mistralrs"
+    counts = {path.relative_to(package).as_posix(): lines(path) for path in package.rglob("*.py")}
+    core = sum(count for name, count in counts.items() if not name.startswith(OUTSIDE_CORE))
+    kit = sum(count for name, count in counts.items() if name.startswith(KIT))
     if core > CORE_LINES:
         yield f"the core has {core} lines (at most {CORE_LINES})"
     if kit > KIT_LINES:
