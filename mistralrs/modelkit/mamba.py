@@ -111,5 +111,6 @@ def mamba2(
 def scan_weights(cfg: Any, wb: WeightBuilder) -> ScanWeights:
     """The constants of a Mamba-2 scan."""
     heads = cfg.mamba_n_heads
-    through = constant(wb, "D", heads, *[1] * (cfg.state_style == "folded")).view(heads)
-    return ScanWeights(decay_rates(cfg, wb, heads), constant(wb, "dt_bias", heads), through, cfg.time_step_limit)
+    shape = (heads, 1) if cfg.state_style == "folded" else (heads,)
+    rates, through = decay_rates(cfg, wb, *shape).view(heads), constant(wb, "D", *shape).view(heads)
+    return ScanWeights(rates, constant(wb, "dt_bias", heads), through, cfg.time_step_limit)

@@ -61,17 +61,15 @@ def causal_conv(
 ) -> CausalConv:
     """The convolution ``name`` over ``channels``, as checkpoints of either style hold it."""
     at = wb.pp(name)
-    shape = (channels, width) if cfg.state_style == "folded" else (channels, 1, width)
-    weight = at.tensor("weight", shape, role="conv").view(channels, width)
+    weight = at.tensor("weight", (channels, 1, width), role="conv").view(channels, width)
     cache = wb.cache(StateSpec(shape=(channels, width - 1)))
     return CausalConv(cache, weight, at.tensor("bias", (channels,)) if bias else None, activation)
 
 
 def decay_rates(cfg: Any, wb: WeightBuilder, *shape: int) -> Tensor:
     """The negative rates of decay of a scan, float32."""
-    if cfg.state_style == "folded":
-        return constant(wb, "A_log", *shape, *[1] * (2 - len(shape))).view(shape)
-    return -constant(wb, "A_log", *shape).exp()
+    stored = constant(wb, "A_log", *shape)
+    return stored if cfg.state_style == "folded" else -stored.exp()
 
 
 def constant(wb: WeightBuilder, name: str, *shape: int) -> Tensor:
@@ -106,50 +104,83 @@ def gated_conv(cfg: Any, wb: WeightBuilder, index: int, rope: nn.Module | None) 
 
 
 class SeparateInputs(nn.Module):
-    """A delta net's inputs from four projections: queries, keys and values; the gate; ``beta``; ``alpha``."""
+    """A delta net's inputs: queries, keys and values from one projection, the gate from another, and rates."""
 
-    def __init__(self, qkv: nn.Module, z: nn.Module, beta: nn.Module, alpha: nn.Module) -> None:
+    def __init__(self, qkv: nn.Module, z: nn.Module, rates: nn.Module) -> None:
+        """``rates`` gives ``beta`` and ``alpha``."""
         super().__init__()
-        self.qkv, self.z, self.beta, self.alpha = qkv, z, beta, alpha
+        self.qkv, self.z, self.rates = qkv, z, rates
 
     def forward(self, x: Tensor, step: Step) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """``[tokens, width]`` to the four inputs."""
-        return self.qkv(x, step), self.z(x, step), self.beta(x, step), self.alpha(x, step)
-
-
-def separate_inputs(cfg: Any, wb: WeightBuilder) -> SeparateInputs:
-    """Four projections."""
-    keys, heads = cfg.linear_num_key_heads * cfg.linear_key_head_dim, cfg.linear_num_value_heads
-    values = heads * cfg.linear_value_head_dim
-    sizes = {"in_proj_qkv": 2 * keys + values, "in_proj_z": values, "in_proj_b": heads, "in_proj_a": heads}
-    return SeparateInputs(*(wb.linear(name, cfg.hidden_size, size) for name, size in sizes.items()))
+        beta, alpha = self.rates(x, step)
+        return self.qkv(x, step), self.z(x, step), beta, alpha
 
 
 class GroupedInputs(nn.Module):
-    """The same from two projections that hold, for each key head, its inputs side by side."""
+    """The same with the first two from one projection that holds them side by side for each key head."""
 
-    def __init__(self, qkvz: nn.Module, both: nn.Module, sizes: tuple[int, int], heads: int, share: int) -> None:
-        """``sizes`` of a key and a value; ``heads`` of keys, each for ``share`` values."""
+    def __init__(self, qkvz: nn.Module, rates: nn.Module, sizes: tuple[int, int], heads: int) -> None:
+        """``sizes`` of a key and of the values that share it."""
         super().__init__()
-        self.qkvz, self.both = qkvz, both
-        key, values = sizes[0], share * sizes[1]
-        self.sizes, self.heads, self.share = (key, key, values, values), heads, share
+        self.qkvz, self.rates = qkvz, rates
+        self.sizes, self.heads = (sizes[0], sizes[0], sizes[1], sizes[1]), heads
 
     def forward(self, x: Tensor, step: Step) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """``[tokens, width]`` to the four inputs."""
         ops = step.ops
         q, k, v, z = ops.split_groups(self.qkvz(x, step), self.sizes, self.heads)
-        beta, alpha = ops.split_groups(self.both(x, step), (self.share, self.share), self.heads)
+        beta, alpha = self.rates(x, step)
         return ops.join_heads(ops.join_heads(q, k, 1), v, 1), z, beta, alpha
 
 
-def grouped_inputs(cfg: Any, wb: WeightBuilder) -> GroupedInputs:
-    """Two projections with their parts by key head."""
+class Rates(nn.Module):
+    """``beta`` and ``alpha`` of each value head, from two projections."""
+
+    def __init__(self, beta: nn.Module, alpha: nn.Module) -> None:
+        super().__init__()
+        self.beta, self.alpha = beta, alpha
+
+    def forward(self, x: Tensor, step: Step) -> tuple[Tensor, Tensor]:
+        """``[tokens, width]`` to two times ``[tokens, heads]``."""
+        return self.beta(x, step), self.alpha(x, step)
+
+
+class GroupedRates(nn.Module):
+    """The same from one projection that holds both for each key head."""
+
+    def __init__(self, both: nn.Module, share: int, heads: int) -> None:
+        """``heads`` of keys, each for ``share`` values."""
+        super().__init__()
+        self.both, self.share, self.heads = both, share, heads
+
+    def forward(self, x: Tensor, step: Step) -> tuple[Tensor, ...]:
+        """``[tokens, width]`` to two times ``[tokens, heads]``."""
+        return step.ops.split_groups(self.both(x, step), (self.share, self.share), self.heads)
+
+
+def separate_inputs(cfg: Any, wb: WeightBuilder) -> SeparateInputs:
+    """Four projections."""
+    beta, alpha = (wb.linear(name, cfg.hidden_size, cfg.linear_num_value_heads) for name in ("in_proj_b", "in_proj_a"))
+    return _with_rates(cfg, wb, Rates(beta, alpha))
+
+
+def grouped_inputs(cfg: Any, wb: WeightBuilder) -> GroupedInputs | SeparateInputs:
+    """Two projections with their parts by key head; files may cut the first in two."""
     heads, share = cfg.linear_num_key_heads, cfg.linear_num_value_heads // cfg.linear_num_key_heads
-    key, value = cfg.linear_key_head_dim, cfg.linear_value_head_dim
-    qkvz = wb.linear("in_proj_qkvz", cfg.hidden_size, 2 * heads * (key + share * value))
-    both = wb.linear("in_proj_ba", cfg.hidden_size, 2 * heads * share)
-    return GroupedInputs(qkvz, both, (key, value), heads, share)
+    rates = GroupedRates(wb.linear("in_proj_ba", cfg.hidden_size, 2 * heads * share), share, heads)
+    if wb.has("in_proj_qkv.weight"):
+        return _with_rates(cfg, wb, rates)
+    sizes = (cfg.linear_key_head_dim, share * cfg.linear_value_head_dim)
+    qkvz = wb.linear("in_proj_qkvz", cfg.hidden_size, 2 * heads * sum(sizes))
+    return GroupedInputs(qkvz, rates, sizes, heads)
+
+
+def _with_rates(cfg: Any, wb: WeightBuilder, rates: nn.Module) -> SeparateInputs:
+    keys = cfg.linear_num_key_heads * cfg.linear_key_head_dim
+    values = cfg.linear_num_value_heads * cfg.linear_value_head_dim
+    qkv = wb.linear("in_proj_qkv", cfg.hidden_size, 2 * keys + values)
+    return SeparateInputs(qkv, wb.linear("in_proj_z", cfg.hidden_size, values), rates)
 
 
 class DeltaNet(nn.Module):
@@ -198,7 +229,7 @@ def delta_net(
         causal_conv(cfg, wb, "conv1d", 2 * keys + values, cfg.linear_conv_kernel_dim),
         (keys, keys, values),
         wb.cache(state),
-        ScanWeights(decay_rates(cfg, wb, heads), constant(wb, "dt_bias", heads)),
+        ScanWeights(decay_rates(cfg, wb, heads), constant(wb, "dt_bias", heads), in_turns=cfg.heads_in_turns),
         wb.rms_norm("norm", cfg.linear_value_head_dim, cfg.rms_norm_eps),
         wb.linear("out_proj", values, cfg.hidden_size),
     )

@@ -21,7 +21,7 @@ class HybridConfig(CausalConfig):
     """A decoder some of whose layers carry a state instead of attending; ``layer_types`` says which.
 
     ``state_style`` says how a checkpoint stores what belongs to a scan: ``trained`` with the logarithms of decay
-    rates, ``folded`` with the rates themselves and matrices without their dimensions of size 1.
+    rates, ``folded`` with the rates themselves, one to a row, and norms with a row for each group.
     """
 
     layer_types: tuple[Literal["linear_attention", "full_attention"], ...]  # type: ignore[assignment]
@@ -46,13 +46,27 @@ class HybridConfig(CausalConfig):
 
 
 class DeltaConfig(HybridConfig):
-    """A hybrid whose recurrent layers are gated delta nets; some value heads may share a key head."""
+    """A hybrid whose recurrent layers are gated delta nets; several value heads may share a key head.
+
+    Those that do are neighbours; with ``heads_in_turns``, value head ``i`` takes key head ``i % key heads``.
+    """
 
     linear_conv_kernel_dim: Width = 4
     linear_key_head_dim: Size = 128
     linear_value_head_dim: Size = 128
     linear_num_key_heads: Size = 16
     linear_num_value_heads: Size = 32
+    heads_in_turns: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _value_size(cls, raw: Any) -> Any:
+        if not isinstance(raw, dict):
+            return raw
+        inner, heads = raw.get("linear_inner_size"), raw.get("linear_num_value_heads")
+        if isinstance(inner, int) and isinstance(heads, int) and heads > 0:
+            return {**raw, "linear_value_head_dim": inner // heads}
+        return raw
 
     @model_validator(mode="after")
     def _keys_divide_values(self) -> Self:

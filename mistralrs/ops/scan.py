@@ -13,7 +13,8 @@ class ScanWeights:
     """The constants of one layer's scan, all float32.
 
     ``a`` is the negative rate of decay, ``dt_bias`` is added to the step sizes, ``d`` lets the input through; step
-    sizes stay within ``limits``. Heads that share keys are neighbours, or with ``in_turns`` every so-manieth.
+    sizes stay within ``limits``. Heads that share a key are neighbours; with ``in_turns``, head
+    ``i`` takes key ``i % keys``.
     """
 
     a: Tensor

@@ -22,7 +22,9 @@ def mistralrs_register_architectures() -> Iterable[ArchitectureSpec]:
         name="falcon-h1",
         summary="Falcon H1",
         hf_names=("FalconH1ForCausalLM",),
+        gguf_names=("falcon-h1",),
         config=Ref("mistralrs_plugins.architectures.falcon_h1.config:FalconH1Config"),
         build=Ref("mistralrs_plugins.architectures.falcon_h1.model:build"),
+        gguf=Ref("mistralrs_plugins.architectures.falcon_h1.gguf:GGUF"),
         tiny=SIZES,
     )

@@ -19,8 +19,9 @@ class GraniteHybridConfig(HybridConfig, SsmConfig, MoeConfig, ScaledConfig):
     @model_validator(mode="before")
     @classmethod
     def _without_experts(cls, raw: Any) -> Any:
-        if not isinstance(raw, dict) or raw.get("num_local_experts", 8) != 0:
+        if not isinstance(raw, dict) or raw.get("num_local_experts", raw.get("num_experts", 8)) != 0:
             return raw
+        raw = {"shared_intermediate_size": raw.get("intermediate_size"), **raw}
         count = raw.get("num_hidden_layers")
         types = ["dense"] * count if isinstance(count, int) and 0 < count <= 4096 else None
         return {**raw, "num_local_experts": 1, "num_experts_per_tok": 1, "mlp_layer_types": types}

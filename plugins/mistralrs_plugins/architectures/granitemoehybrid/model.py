@@ -22,8 +22,11 @@ from mistralrs_plugins.architectures.granitemoehybrid.config import GraniteHybri
 
 
 def shared(cfg: GraniteHybridConfig, wb: WeightBuilder) -> nn.Module:
-    """The block that all tokens share; GGUF cuts its gate and up apart."""
-    at = wb.up().pp("shared_mlp")
+    """The block that all tokens share; GGUF cuts its gate and up apart, and calls it plain when it is alone."""
+    layer = wb.up()
+    if layer.has("mlp.gate_proj.weight"):
+        return gated_mlp(cfg, layer.pp("mlp"), inner=cfg.shared_width)
+    at = layer.pp("shared_mlp")
     packed = None if at.has("gate_proj.weight") else "input_linear"
     return gated_mlp(cfg, at, packed=packed, names=("gate_proj", "up_proj", "output_linear"), inner=cfg.shared_width)
 

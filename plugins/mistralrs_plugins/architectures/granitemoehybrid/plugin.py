@@ -26,7 +26,9 @@ def mistralrs_register_architectures() -> Iterable[ArchitectureSpec]:
         name="granitemoehybrid",
         summary="Granite 4, with or without experts",
         hf_names=("GraniteMoeHybridForCausalLM",),
+        gguf_names=("granitehybrid",),
         config=Ref("mistralrs_plugins.architectures.granitemoehybrid.config:GraniteHybridConfig"),
         build=Ref("mistralrs_plugins.architectures.granitemoehybrid.model:build"),
+        gguf=Ref("mistralrs_plugins.architectures.granitemoehybrid.gguf:GGUF"),
         tiny=SIZES,
     )

@@ -26,12 +26,16 @@ class JambaConfig(HybridConfig, MoeConfig):
             return raw
         known = {"attn_layer_period": 8, "attn_layer_offset": 4, **raw}
         width, count = known.get("hidden_size"), known.get("num_hidden_layers")
+        inner = known.get("mamba_d_ssm")
+        if isinstance(inner, int) and isinstance(width, int) and width > 0:
+            known["mamba_expand"] = inner // width
         if known.get("mamba_dt_rank", "auto") in ("auto", None) and isinstance(width, int):
             known["mamba_dt_rank"] = -(-width // 16)
         period, offset = known.get("expert_layer_period", 2), known.get("expert_layer_offset", 1)
-        if isinstance(count, int) and 0 < count <= 4096 and isinstance(period, int) and period > 0:
-            experts = known.get("num_experts", 16)
-            sparse = [experts != 1 and layer % period == offset for layer in range(count)]
+        experts = known.get("num_experts", 16)
+        if isinstance(count, int) and 0 < count <= 4096 and isinstance(experts, int) and isinstance(period, int):
+            sparse = [experts > 1 and layer % max(1, period) == offset for layer in range(count)]
             known.setdefault("mlp_layer_types", ["sparse" if each else "dense" for each in sparse])
-            known["num_experts_per_tok"] = 1 if experts == 1 else known.get("num_experts_per_tok", 2)
+            if experts <= 1:
+                known |= {"num_experts": 1, "num_experts_per_tok": 1}
         return known

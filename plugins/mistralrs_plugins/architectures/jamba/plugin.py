@@ -24,7 +24,9 @@ def mistralrs_register_architectures() -> Iterable[ArchitectureSpec]:
         name="jamba",
         summary="AI21 Jamba, with or without experts",
         hf_names=("JambaForCausalLM",),
+        gguf_names=("jamba",),
         config=Ref("mistralrs_plugins.architectures.jamba.config:JambaConfig"),
         build=Ref("mistralrs_plugins.architectures.jamba.model:build"),
+        gguf=Ref("mistralrs_plugins.architectures.jamba.gguf:GGUF"),
         tiny=SIZES,
     )

@@ -24,7 +24,9 @@ def mistralrs_register_architectures() -> Iterable[ArchitectureSpec]:
         name="lfm2-moe",
         summary="Liquid LFM2 with experts",
         hf_names=("Lfm2MoeForCausalLM",),
+        gguf_names=("lfm2moe",),
         config=Ref("mistralrs_plugins.architectures.lfm2_moe.config:Lfm2MoeConfig"),
         build=Ref("mistralrs_plugins.architectures.lfm2_moe.model:build"),
+        gguf=Ref("mistralrs_plugins.architectures.lfm2_moe.gguf:GGUF"),
         tiny=SIZES,
     )

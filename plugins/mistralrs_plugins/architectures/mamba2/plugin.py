@@ -24,7 +24,9 @@ def mistralrs_register_architectures() -> Iterable[ArchitectureSpec]:
         name="mamba2",
         summary="Mamba-2 (no attention)",
         hf_names=("Mamba2ForCausalLM",),
+        gguf_names=("mamba2",),
         config=Ref("mistralrs_plugins.architectures.mamba2.config:Mamba2Config"),
         build=Ref("mistralrs_plugins.architectures.mamba2.model:build"),
+        gguf=Ref("mistralrs_plugins.architectures.mamba2.gguf:GGUF"),
         tiny=TINY,
     )

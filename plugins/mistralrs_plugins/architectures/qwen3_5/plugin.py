@@ -25,7 +25,9 @@ def mistralrs_register_architectures() -> Iterable[ArchitectureSpec]:
         name="qwen3-5",
         summary="Qwen 3.5 (text)",
         hf_names=("Qwen3_5ForCausalLM",),
+        gguf_names=("qwen35",),
         config=Ref("mistralrs_plugins.architectures.qwen3_5.config:Qwen35Config"),
         build=Ref("mistralrs_plugins.architectures.qwen3_5.model:build"),
+        gguf=Ref("mistralrs_plugins.architectures.qwen3_5.gguf:GGUF"),
         tiny=SIZES,
     )

@@ -29,7 +29,9 @@ def mistralrs_register_architectures() -> Iterable[ArchitectureSpec]:
         name="qwen3-5moe",
         summary="Qwen 3.5 with experts (text)",
         hf_names=("Qwen3_5MoeForCausalLM",),
+        gguf_names=("qwen35moe",),
         config=Ref("mistralrs_plugins.architectures.qwen3_5moe.config:Qwen35MoeConfig"),
         build=Ref("mistralrs_plugins.architectures.qwen3_5moe.model:build"),
+        gguf=Ref("mistralrs_plugins.architectures.qwen3_5moe.gguf:GGUF"),
         tiny=SIZES,
     )

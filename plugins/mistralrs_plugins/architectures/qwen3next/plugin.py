@@ -29,7 +29,9 @@ def mistralrs_register_architectures() -> Iterable[ArchitectureSpec]:
         name="qwen3next",
         summary="Qwen 3 Next and Coder Next",
         hf_names=("Qwen3NextForCausalLM",),
+        gguf_names=("qwen3next",),
         config=Ref("mistralrs_plugins.architectures.qwen3next.config:Qwen3NextConfig"),
         build=Ref("mistralrs_plugins.architectures.qwen3next.model:build"),
+        gguf=Ref("mistralrs_plugins.architectures.qwen3next.gguf:GGUF"),
         tiny=SIZES,
     )
