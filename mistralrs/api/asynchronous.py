@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import itertools
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
+from mistralrs.api.embedding import Embeddings, EmbedText
 from mistralrs.api.engine import EngineLoop, ServedModel
 from mistralrs.api.generation import AnswerOutput, Generation, raise_error
 from mistralrs.api.requests import ChatRequest, SamplingOptions
@@ -16,6 +18,7 @@ from mistralrs.api.sampling import model_defaults, resolve
 from mistralrs.checkpoint import Progress, no_progress
 from mistralrs.engine.output import TokenDecoder
 from mistralrs.engine.request import (
+    Embed,
     EngineOutput,
     Finished,
     FinishReason,
@@ -50,6 +53,8 @@ __all__ = [
 
 ResultT = TypeVar("ResultT")
 
+TASKS = {"generate": "write text", "embed": "embed texts", "score": "score pairs of texts"}
+
 TEXT_THREADS = 4
 MAX_TEXT_TO_TOKENS = 4
 """A normalizer may shrink a text; nothing known shrinks it by more than this."""
@@ -59,12 +64,14 @@ MAX_TEXT_TO_TOKENS = 4
 class TextSide:
     """A model without its weights: what a process needs that only reads and writes text. ``eos_ids`` end answers.
 
-    ``memory`` is what its engine will take; None where nobody has looked.
+    ``memory`` is what its engine will take; None where nobody has looked. ``task`` is what it does: ``generate``,
+    ``embed`` or ``score``.
     """
 
     model: ServedModel
     eos_ids: frozenset[int]
     memory: MemoryEstimate | None = None
+    task: str = "generate"
 
     @classmethod
     def open(
@@ -98,7 +105,7 @@ class TextSide:
             generation=inspected.generation,
         )
         memory = None if paged is None else estimate(inspected, paged)
-        return cls(model=model, eos_ids=eos_ids(inspected, tokenizer), memory=memory)
+        return cls(model=model, eos_ids=eos_ids(inspected, tokenizer), memory=memory, task=inspected.task)
 
 
 class AsyncEngine:
@@ -112,6 +119,7 @@ class AsyncEngine:
     ) -> None:
         self.model = text.model
         self.eos_ids = text.eos_ids
+        self.task = text.task
         self._loop = loop
         self._notify = notify
         self._ids = itertools.count()
@@ -139,18 +147,25 @@ class AsyncEngine:
 
         With ``truncate`` only the end of such a text is read.
         """
-        room = self.model.context_length * self._longest_token * MAX_TEXT_TO_TOKENS
-        if len(text) > room:
-            if not truncate:
-                raise RequestError(
-                    f"the prompt has {len(text)} characters, which cannot fit into the context of "
-                    f"{self.model.context_length} tokens",
-                    "shorten the prompt or allow it to be truncated",
-                    param="prompt",
-                    code="context_length_exceeded",
-                )
-            text = text[-room:]
+        if truncate:
+            text = text[-self.longest_text :]
+        self._check_length(text)
         return await self.on_thread(lambda: self._encode(text, add_special_tokens))
+
+    @property
+    def longest_text(self) -> int:
+        """Characters beyond which no text can fit the context."""
+        return self.model.context_length * self._longest_token * MAX_TEXT_TO_TOKENS
+
+    def _check_length(self, text: str) -> None:
+        if len(text) > self.longest_text:
+            raise RequestError(
+                f"the prompt has {len(text)} characters, which cannot fit into the context of "
+                f"{self.model.context_length} tokens",
+                "shorten the prompt or allow it to be truncated",
+                param="prompt",
+                code="context_length_exceeded",
+            )
 
     def _encode(self, text: str, add_special_tokens: bool) -> tuple[int, ...]:
         return tuple(self.model.tokenizer.encode(text, add_special_tokens=add_special_tokens).ids)
@@ -208,6 +223,33 @@ class AsyncEngine:
             )
             self._loop.submit(message, self._receiver(generation, index, observe))
         return generation
+
+    def need(self, task: str) -> None:
+        """Raise :class:`RequestError` ``not_supported`` if the model does something else than ``task``."""
+        if task != self.task:
+            message = f"the model {self.model.id} does not {TASKS[task]}: it can {TASKS[self.task]}"
+            raise RequestError(message, param="model", code="not_supported")
+
+    async def encode_pair(self, first: str, second: str) -> EmbedText:
+        """The token ids of two texts that are read together. Raises :class:`RequestError` for far too long ones."""
+        self._check_length(first + second)
+
+        def encode() -> EmbedText:
+            found = self.model.tokenizer.encode(first, second, add_special_tokens=True)
+            start = next((index for index, part in enumerate(found.sequence_ids) if part == 1), None)
+            return EmbedText(tuple(found.ids), start)
+
+        return await self.on_thread(encode)
+
+    def embed(self, texts: Sequence[EmbedText], *, truncate: bool = False) -> Embeddings:
+        """Start turning texts into vectors, or pairs of them into scores; with ``truncate`` as much of each as fits."""
+        embeddings = Embeddings(texts)
+        ids = list(itertools.islice(self._ids, len(texts)))
+        embeddings.start(ids, self._loop.submit)
+        for index, (request_id, text) in enumerate(zip(ids, texts, strict=True)):
+            message = Embed(id=request_id, prompt=text.ids, second=text.second, truncate=truncate)
+            self._loop.submit(message, functools.partial(embeddings.take, index))
+        return embeddings
 
     def _receiver(
         self, generation: Generation, index: int, observe: Callable[[AnswerOutput], None]

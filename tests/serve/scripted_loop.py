@@ -7,8 +7,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from mistralrs.engine.request import (
     Abort,
+    Embed,
+    Embedded,
     EngineInput,
     EngineOutput,
     Finished,
@@ -22,12 +27,14 @@ from mistralrs.errors import ModelFormatError
 from tests.serve.scripted_text import MARK_IDS, SLOW
 
 BLOCKS = 8
+WIDTH = 16
 
 
 class LetterLoop:
     """Answers every request with the alphabet, on a thread each."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: int) -> None:
+        self._width = width
         self._stopped: set[int] = set()
         self._running: dict[int, threading.Thread] = {}
 
@@ -41,6 +48,9 @@ class LetterLoop:
     def submit(self, message: EngineInput, deliver: Callable[[EngineOutput], None] | None = None) -> None:
         if isinstance(message, Abort):
             self._stopped.add(message.id)
+        elif isinstance(message, Embed) and deliver is not None:
+            deliver(Embedded(id=message.id, values=vector_of(message, self._width)))
+            deliver(Finished(id=message.id, reason=FinishReason.STOP, usage=_usage(len(message.prompt), 0)))
         elif isinstance(message, Generate) and deliver is not None:
             thread = threading.Thread(target=self._answer, args=(message, deliver), daemon=True)
             self._running[message.id] = thread
@@ -75,4 +85,13 @@ def make(settings: dict[str, Any]) -> LetterLoop:
     if settings.get("fails"):
         raise ModelFormatError("the scripted model is damaged")
     time.sleep(settings.get("loads_for", 0.0))
-    return LetterLoop()
+    return LetterLoop(settings.get("width", WIDTH))
+
+
+def vector_of(message: Embed, width: int) -> npt.NDArray[np.float32]:
+    """How often each remainder is among the token ids; of a pair, the share of its second text that is in its first."""
+    if message.second is not None:
+        first, second = message.prompt[: message.second], message.prompt[message.second :]
+        share = sum(token in first for token in second) / max(1, len(second))
+        return np.full(width, share, np.float32)
+    return np.bincount(np.array(message.prompt) % WIDTH, minlength=WIDTH).astype(np.float32)

@@ -30,10 +30,10 @@ def models(settings: dict[str, Any]) -> tuple[ModelPlan, ...]:
 
 
 def _model(name: str, settings: dict[str, Any], *, light: bool, names: tuple[str, ...] = ()) -> ModelPlan:
-    memory = settings.pop("memory_mb", None)
+    memory, task = settings.pop("memory_mb", None), settings.pop("task", "generate")
     return ModelPlan(
         recipe=recipe(settings, light=light),
-        text=text_side(name, None if memory is None else memory << 20),
+        text=text_side(name, None if memory is None else memory << 20, task),
         max_seqs=settings.get("max_seqs", 32),
         names=names,
     )

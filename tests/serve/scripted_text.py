@@ -29,7 +29,7 @@ MARK_IDS = {mark: TOKENIZER.encode(mark).ids[0] for mark in MARKS}
 SPEECH_IDS = TOKENIZER.encode(SPEECH).ids
 
 
-def text_side(name: str = "scripted", memory: int | None = None) -> TextSide:
+def text_side(name: str = "scripted", memory: int | None = None, task: str = "generate") -> TextSide:
     """What the server reads and writes with; ``memory`` is the bytes that its engine is said to take."""
     model = ServedModel(
         id=name,
@@ -39,7 +39,7 @@ def text_side(name: str = "scripted", memory: int | None = None) -> TextSide:
         vocab_size=VOCAB,
     )
     estimate = None if memory is None else MemoryEstimate(weights=memory, process=0)
-    return TextSide(model=model, eos_ids=frozenset({END}), memory=estimate)
+    return TextSide(model=model, eos_ids=frozenset({END}), memory=estimate, task=task)
 
 
 def recipe(settings: dict[str, Any], *, light: bool) -> EngineRecipe:

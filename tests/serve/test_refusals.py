@@ -236,7 +236,7 @@ def test_routes_and_methods_that_are_not_there(server: RunningServer, method: st
     assert reply.error["message"]
 
 
-@pytest.mark.parametrize("path", ["/v1/embeddings", "/v1/rerank", "/v1/images/generations"])
+@pytest.mark.parametrize("path", ["/v1/images/generations", "/v1/audio/speech", "/v1/moderations"])
 def test_interfaces_that_are_not_there_say_so(server: RunningServer, path: str) -> None:
     reply = server.post(path, {"input": "x"})
     assert (reply.status, reply.error["code"]) == (400, "not_supported")

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Protocol
 
-from mistralrs.api.asynchronous import Generation
 from mistralrs_plugins.frontends.serve.errors import HttpError
+
+
+class Work(Protocol):
+    """What a request has the engine do."""
+
+    def cancel(self) -> None:
+        """Stop what still runs; the rest ends at once."""
 
 
 class Ticket:
@@ -17,7 +24,7 @@ class Ticket:
 
     def __init__(self, answers: int, timeout: float | None, on_end: Callable[[Ticket], None]) -> None:
         self.answers = answers
-        self.generation: Generation | None = None
+        self.work: Work | None = None
         self.cut: HttpError | None = None
         self._on_end = on_end
         self._waits: asyncio.Future[HttpError | None] | None = None
@@ -26,11 +33,11 @@ class Ticket:
             error = HttpError(504, f"the request took longer than {timeout:g} seconds", "request_timeout")
             self._timer = asyncio.get_running_loop().call_later(timeout, self.end, error)
 
-    def runs(self, generation: Generation) -> None:
+    def runs(self, work: Work) -> None:
         """Say what the place is used for, so that it can be cut off."""
-        self.generation = generation
+        self.work = work
         if self.cut is not None:
-            generation.cancel()
+            work.cancel()
 
     async def wait(self, what: asyncio.Future[HttpError | None]) -> None:
         """Wait for ``what``, which goes on without this request. Raises what the client must be told instead."""
@@ -49,8 +56,8 @@ class Ticket:
     def end(self, error: HttpError) -> None:
         """Cut the answers off; the client is told ``error``."""
         self.cut = self.cut or error
-        if self.generation is not None:
-            self.generation.cancel()
+        if self.work is not None:
+            self.work.cancel()
         if self._waits is not None:
             self._waits.cancel()
 

@@ -21,6 +21,7 @@ from mistralrs_plugins.frontends.serve.routers import (
     chat,
     completions,
     docs,
+    embeddings,
     files,
     health,
     messages,
@@ -33,7 +34,7 @@ from mistralrs_plugins.frontends.serve.routers import (
 from mistralrs_plugins.frontends.serve.service import Service
 from mistralrs_plugins.frontends.serve.stream import ErrorResponse
 
-ROUTERS = (health, models, chat, completions, responses, messages, text, files, system, docs, absent)
+ROUTERS = (health, models, chat, completions, responses, messages, embeddings, text, files, system, docs, absent)
 """The modules of all routes but those that a setting switches off."""
 
 

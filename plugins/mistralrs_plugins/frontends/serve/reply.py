@@ -64,6 +64,7 @@ async def begin(
     truncate: bool | None = None,
 ) -> tuple[Ticket, Generation]:
     """A place for ``answers`` answers, then their start. ``prompts`` makes the prompts once there is a place."""
+    model.engine.need("generate")
     ticket = await service.admit(request, model, answers)
     try:
         generation = model.engine.generate(
