@@ -53,7 +53,9 @@ class _Code:
             _write(name, code)
         if self.engine is None:
             target = machine()  # also initializes LLVM
-            self.engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target)
+            # llvmlite's own memory manager keeps an object's code and constants together. LLVM's puts them wherever
+            # there is room, and aborts the process when a model's weights have pushed them more than 2 GiB apart.
+            self.engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target, use_lmm=True)
         self.engine.add_object_file(llvm.ObjectFileRef.from_data(code))
         self.engine.finalize_object()
         address: int = self.engine.get_function_address(symbol)
