@@ -11,7 +11,9 @@ import pytest
 
 from mistralrs.cli.main import run
 from mistralrs.cli.options import PAGED_FIELDS, SHARED
+from mistralrs.config.also import parse_also
 from mistralrs.config.from_config import LATER, Configuration
+from mistralrs.config.model import ModelSelection
 from mistralrs.config.toml_file import ALIASES, read_config, tables
 from mistralrs.config.toml_text import leaves
 from mistralrs.errors import UsageError
@@ -278,3 +280,74 @@ def test_options_before_the_command_win(write: Any, tmp_path: Path, capsys: pyte
     path = write(f'command = "run"\n[global]\nseed = 7\n{MODEL}')
     assert run(["--seed", "9", "from-config", str(path), "--", "--dump-config"]) == 0
     assert tomllib.loads(capsys.readouterr().out)["global"]["seed"] == 9
+
+
+SEVERAL = """
+command = "serve"
+default_model_id = "second"
+[runtime]
+chat_template = "shared.jinja"
+[server]
+idle_unload = 60
+memory_budget_mb = 4000
+[[models]]
+model_id = "first,with a comma"
+aliases = ["one", "uno"]
+[models.quantization]
+isq = "absmax8"
+[[models]]
+model_id = "second"
+aliases = ["two"]
+"""
+
+
+def test_several_models(write: Any, tmp_path: Path) -> None:
+    shared = tmp_path / "shared.jinja"
+    line = words(write(SEVERAL))
+    assert line[:3] == ["serve", "auto", "--model-id=second"]
+    also = next(word.removeprefix("--also=") for word in line if word.startswith("--also="))
+    assert "--alias=two" in line
+    assert {"--idle-unload=60.0", "--memory-budget-mb=4000"} <= set(line)
+    further = parse_also(also, ModelSelection(token_source="none", cpu=True))
+    assert further.selection.model_id == "first,with a comma"
+    assert further.selection.isq == "absmax8"
+    assert further.selection.chat_template == shared
+    assert (further.selection.token_source, further.selection.cpu) == ("none", True)
+    assert further.aliases == ("one", "uno")
+
+
+def test_several_models_are_dumped(capsys: pytest.CaptureFixture[str], write: Any) -> None:
+    given = ["-m", "first", "--alias", "one", "--also", "org/second,alias=two,isq=absmax8", "--idle-unload", "9"]
+    assert run(["serve", *given, "--dump-config"]) == 0
+    line = words(write(capsys.readouterr().out))
+    assert {"--model-id=first", "--alias=one", "--also=org/second,isq=absmax8,alias=two"} <= set(line)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (SEVERAL.replace('id = "second"\n[run', 'id = "third"\n[run'), "'third' is none of the models"),
+        (SEVERAL + "[models.device]\ncpu = true\n", "models.device.cpu must be the same"),
+    ],
+)
+def test_several_models_that_do_not_fit(write: Any, text: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        words(write(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "no model before"),
+        (",alias=x", "no model before"),
+        ("m,alias", "key=value"),
+        ("m,alias=", "key=value"),
+        ("m,isk=q", "unknown key 'isk'; did you mean 'isq'"),
+        ("m,isq=a,isq=b", "given twice"),
+        ("m,dtype=f7", "dtype"),
+        ("m,cpu=true", "unknown key 'cpu'"),
+    ],
+)
+def test_further_models_that_cannot_be_read(text: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        parse_also(text, ModelSelection())
