@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import psutil
+
 from mistralrs.config.paged import PagedAttentionConfig
 from mistralrs.loading.inspect import Inspected
 
 PROCESS_BYTES = 400 << 20
 """What an engine's process takes beside weights and cache: libraries, compiled kernels, scratch memory."""
-DEFAULT_SEQUENCES, DEFAULT_CONTEXT = 4, 8192
+DEFAULT_SEQUENCES, DEFAULT_CONTEXT, DEFAULT_SHARE = 4, 8192, 0.25
 """As the loader sizes a cache that nobody sized: see :mod:`mistralrs.loading.cache_size`."""
 VALUE_BYTES = {"f32": 4}
 LAYER_FIELDS = ("num_hidden_layers", "num_key_value_heads", "head_dim")
@@ -49,5 +51,11 @@ def _cache(inspected: Inspected, paged: PagedAttentionConfig) -> int:
         return paged.memory_mb << 20
     sizes = [getattr(inspected.config, name, 0) for name in LAYER_FIELDS]
     layers, heads, width = (size if isinstance(size, int) else 0 for size in sizes)
-    tokens = paged.context_len or DEFAULT_SEQUENCES * min(inspected.context_length, DEFAULT_CONTEXT)
-    return 2 * layers * heads * width * tokens * VALUE_BYTES.get(paged.cache_type, 2)
+    each = 2 * layers * heads * width * VALUE_BYTES.get(paged.cache_type, 2)
+    if paged.context_len is not None:
+        return each * paged.context_len
+    free = psutil.virtual_memory().available
+    if paged.memory_fraction is not None:
+        return int(free * paged.memory_fraction)
+    tokens = DEFAULT_SEQUENCES * min(inspected.context_length, DEFAULT_CONTEXT)
+    return min(each * tokens, int(free * DEFAULT_SHARE))
