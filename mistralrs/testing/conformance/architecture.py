@@ -116,6 +116,14 @@ class ArchitectureConformance(PluginConformance):
         for name in ids:
             self.close(torch.cat(seen[name]), alone[name])
 
+    def test_a_step_may_want_no_logits(self, make: Make) -> None:
+        """A prompt in pieces: only its last piece is sampled from."""
+        model = make()
+        step = model.context({"a": self.prompt(model, 7, 6)})
+        step.rows = step.rows[:0]
+        with torch.inference_mode():
+            assert model.module(step).shape[0] == 0
+
     def test_it_recovers_from_preemption(self, make: Make) -> None:
         model = make()
         ids = self.prompt(model, 5, 14)
@@ -226,11 +234,21 @@ class ArchitectureConformance(PluginConformance):
             for name, parameter in reference.named_parameters():
                 if "norm" in name or "bias" in name:
                     parameter.add_(0.3 * torch.randn_like(parameter))
-        ours = PagedModel(spec, reference.config.to_dict(), DictSource(dict(reference.state_dict())))
+        ours = PagedModel(spec, reference.config.to_dict(), DictSource(published(reference)))
         ids = self.prompt(ours, 0, 21)
         with torch.inference_mode():
             expected = reference(torch.tensor([ids])).logits[0]
         self.close(ours.step({"a": ids})["a"], expected)
+
+
+def published(reference: Any) -> dict[str, Tensor]:
+    """A transformers model's tensors as checkpoints have them, which some releases load under other names."""
+    state = dict(reference.state_dict())
+    try:
+        from transformers.core_model_loading import revert_weight_conversion
+    except ImportError:  # before 5.0 the names were the same
+        return state
+    return dict(revert_weight_conversion(reference, state))
 
 
 class _Counting(Ops):

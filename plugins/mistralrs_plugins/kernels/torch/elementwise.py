@@ -30,14 +30,15 @@ def token_types(meta: AttentionMeta) -> Tensor:
 
 def rms_norm(x: Tensor, weight: Tensor, eps: float, offset: float) -> Tensor:
     """Norm groups of ``len(weight)`` numbers, computing in float32 (Zhang and Sennrich 2019, arXiv 1910.07467)."""
-    groups = x.float().view(*x.shape[:-1], -1, weight.shape[0])
+    size = weight.shape[0]
+    groups = x.float().view(*x.shape[:-1], x.shape[-1] // size, size)
     scaled = groups * torch.rsqrt(groups.square().mean(-1, keepdim=True) + eps)
     return (scaled * (weight.float() + offset)).view(x.shape).to(x.dtype)
 
 
 def layer_norm(x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float, group: int) -> Tensor:
     """Norm groups of ``group`` numbers, computing in float32 (Ba et al. 2016, arXiv 1607.06450)."""
-    normed = F.layer_norm(x.float().view(*x.shape[:-1], -1, group), (group,), eps=eps)
+    normed = F.layer_norm(x.float().view(*x.shape[:-1], x.shape[-1] // group, group), (group,), eps=eps)
     if weight is not None:
         normed = normed * weight.float().view(-1, group)
     if bias is not None:

@@ -48,7 +48,7 @@ class CompiledStep:
                 log.info("a step whose inputs are not solid int64 arrays is run operation by operation")
             return self._play(step)
         logits = torch.empty(rows, self._vocab, dtype=torch.float32)
-        if not rows or not tokens:
+        if not tokens:
             return logits
         with self._lock:
             pool = shared_pool()
