@@ -100,6 +100,7 @@ if TYPE_CHECKING:
         HybridConfig,
         SsmConfig,
     )
+    from mistralrs.modelkit.state_gguf import StateGgufMap
     from mistralrs.modelkit.tiny import TINY
     from mistralrs.modelkit.transposed import transposing
 
@@ -198,6 +199,7 @@ _HOME = {
     "SinkAttention": "attention_variants",
     "Size": "config",
     "SsmConfig": "state_config",
+    "StateGgufMap": "state_gguf",
     "stacked": "experts",
     "stacked_transposed": "experts",
     "switched_shared_mlp": "experts",
@@ -251,6 +253,7 @@ __all__ = [
     "SinkAttention",
     "Size",
     "SsmConfig",
+    "StateGgufMap",
     "TemperedAttention",
     "across_heads",
     "by_layer",
