@@ -36,7 +36,7 @@ TEXTS = (
     "\u0928\u092e\u0938\u094d\u0924\u0947 \u0926\u0941\u0928\u093f\u092f\u093e",
     "\u0645\u0631\u062d\u0628\u0627 \u0628\u0627\u0644\u0639\u0627\u0644\u0645\u060c \u0661\u0662\u0663",
     "\u041f\u0440\u0438\u0432\u0435\u0442, \u043c\u0438\u0440! \u0401\u043b\u043a\u0430",
-    "caf\u00e9 cafe\u0301 na\u00efve \u00c5ngstr\u00f6m \ufb01n \u0130stanbul \u00df",
+    "t\u00eate tete\u0301 na\u00efve \u00c5ngstr\u00f6m \ufb01n \u0130stanbul \u00df",
     "\U0001f600\U0001f680 \U0001f468\u200d\U0001f469\u200d\U0001f467 \U0001f1e9\U0001f1ea"
     " \U0001f44d\U0001f3fd \u2764\ufe0f",
     "zero\u200bwidth\u200djoiner\u200cnon \u00a0nbsp \u3000wide",

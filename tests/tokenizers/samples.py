@@ -17,7 +17,7 @@ from mistralrs.textkit.patterns import words
 
 BYTES = [bytes([value]) for value in range(256)]
 WORDS = [b"He", b"ll", b"Hell", b"Hello", b"wor", b"12", "\u00e9".encode(), "\u4f60".encode()]
-TRAINED_ON = ["Hello, world! 123", "hello there, world", "the quick brown fox", "caf\u00e9 \u4f60\u597d 456 Hello"] * 9
+TRAINED_ON = ["Hello, world! 123", "hello there, world", "the quick brown fox", "r\u00e9 \u4f60\u597d 456 Hello"] * 9
 
 
 def real(name: str) -> Path:
