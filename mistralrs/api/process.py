@@ -321,11 +321,4 @@ def _canceled(request: Request) -> Finished:
 
 
 def _no_usage(request: Request) -> Usage:
-    return Usage(
-        prompt_tokens=len(request.prompt),
-        cached_tokens=0,
-        completion_tokens=0,
-        queue_seconds=0.0,
-        prompt_seconds=0.0,
-        completion_seconds=0.0,
-    )
+    return Usage(prompt_tokens=len(request.prompt))

@@ -166,14 +166,14 @@ class Tokens:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """What a request cost. Times are seconds of wall clock."""
+    """What a request cost, by default nothing. Times are seconds of wall clock."""
 
     prompt_tokens: int
-    cached_tokens: int
-    completion_tokens: int
-    queue_seconds: float
-    prompt_seconds: float
-    completion_seconds: float
+    cached_tokens: int = 0
+    completion_tokens: int = 0
+    queue_seconds: float = 0.0
+    prompt_seconds: float = 0.0
+    completion_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

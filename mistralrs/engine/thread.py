@@ -154,14 +154,7 @@ def _call(deliver: Deliver, output: EngineOutput) -> bool:
 
 
 def _refusal(request: Request, error: Exception) -> Finished:
-    usage = Usage(
-        prompt_tokens=len(request.prompt),
-        cached_tokens=0,
-        completion_tokens=0,
-        queue_seconds=0.0,
-        prompt_seconds=0.0,
-        completion_seconds=0.0,
-    )
+    usage = Usage(prompt_tokens=len(request.prompt))
     return Finished(id=request.id, reason=FinishReason.ERROR, usage=usage, error=error)
 
 
