@@ -22,6 +22,32 @@ if TYPE_CHECKING:
 MODELS, SERVER, LIMITS, LOGS = "Several models", "Server", "Server limits", "Server logs"
 SELECTORS = ("auto", "text")
 
+Aliases = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME", rich_help_panel=MODELS, help="A further name of the model (repeatable)."),
+]
+FurtherModels = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="MODEL[,KEY=VALUE...]",
+        rich_help_panel=MODELS,
+        help="A further model, loaded when a request names it (repeatable). Keys are alias and the options that "
+        "choose a model.",
+    ),
+]
+IdleUnload = Annotated[
+    float | None,
+    typer.Option(metavar="S", rich_help_panel=MODELS, help="Unload a model after S seconds without requests."),
+]
+MemoryBudget = Annotated[
+    int | None,
+    typer.Option(
+        metavar="MIB",
+        rich_help_panel=MODELS,
+        help="What all loaded models may take together; what was not used for longest is unloaded.",
+    ),
+]
+
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
@@ -34,31 +60,10 @@ def serve(
     selector: Annotated[
         str, typer.Argument(metavar="[auto|text]", show_default=False, help="Kind of model: auto or text.")
     ] = "auto",
-    alias: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", rich_help_panel=MODELS, help="A further name of the model (repeatable)."),
-    ] = None,
-    also: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="MODEL[,KEY=VALUE...]",
-            rich_help_panel=MODELS,
-            help="A further model, loaded when a request names it (repeatable). Keys are alias and the options that "
-            "choose a model.",
-        ),
-    ] = None,
-    idle_unload: Annotated[
-        float | None,
-        typer.Option(metavar="S", rich_help_panel=MODELS, help="Unload a model after S seconds without requests."),
-    ] = None,
-    memory_budget_mb: Annotated[
-        int | None,
-        typer.Option(
-            metavar="MIB",
-            rich_help_panel=MODELS,
-            help="What all loaded models may take together; what was not used for longest is unloaded.",
-        ),
-    ] = None,
+    alias: Aliases = None,
+    also: FurtherModels = None,
+    idle_unload: IdleUnload = None,
+    memory_budget_mb: MemoryBudget = None,
     host: Annotated[str, typer.Option(rich_help_panel=SERVER, help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("-p", "--port", rich_help_panel=SERVER, help="0 takes a free one.")] = 1234,
     api_key: Annotated[
