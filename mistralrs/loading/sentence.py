@@ -23,6 +23,8 @@ FLAGS = {
     "pooling_mode_weightedmean_tokens": "weightedmean",
     "pooling_mode_lasttoken": "lasttoken",
 }
+GGUF_POOLINGS = {1: "mean", 2: "cls", 3: "lasttoken"}
+"""llama.cpp's ``enum llama_pooling_type``, as files hold it."""
 KNOWN = "Transformer, Pooling, Dense, Normalize"
 
 
@@ -31,6 +33,8 @@ def read_pooler(inspected: Inspected) -> Pooler:
     if inspected.task == "score":
         row = "lasttoken" if LAST_TOKEN in inspected.architecture.capabilities else "cls"
         return Pooler(poolings=(row,), activation=_score_activation(inspected))
+    if inspected.checkpoint.architecture.startswith("gguf:"):
+        return _gguf_pooler(inspected)
     path = inspected.files.companions.get(MODULES)
     if path is None:  # the mean is what most encoders without a word about it are used with
         return Pooler(poolings=("mean",))
@@ -47,6 +51,16 @@ def read_pooler(inspected: Inspected) -> Pooler:
         elif kind != "Transformer":
             raise ModelFormatError(f"{path} names a module {kind!r} that is not supported", f"supported: {KNOWN}")
     return Pooler(poolings=poolings, projections=tuple(projections), normalize=normalize)
+
+
+def _gguf_pooler(inspected: Inspected) -> Pooler:
+    """The pooling that the file states, to a vector of length one as llama.cpp's server returns it."""
+    arch = inspected.checkpoint.architecture.removeprefix("gguf:")
+    stated = inspected.checkpoint.metadata.get(f"{arch}.pooling_type", 1)
+    pooling = GGUF_POOLINGS.get(stated) if isinstance(stated, int) else None
+    if pooling is None:
+        raise ModelFormatError(f"{inspected.files.id}: {arch}.pooling_type must be 1 (mean), 2 (cls) or 3 (last)")
+    return Pooler(poolings=(pooling,), normalize=True)
 
 
 def _modules(path: Any) -> list[tuple[str, str]]:

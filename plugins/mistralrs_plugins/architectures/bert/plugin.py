@@ -15,8 +15,10 @@ def mistralrs_register_architectures() -> Iterable[ArchitectureSpec]:
         name="bert",
         summary="BERT encoders",
         hf_names=("BertModel", "BertForMaskedLM"),
+        gguf_names=("bert",),
         config=Ref("mistralrs_plugins.architectures.bert.config:BertConfig"),
         build=Ref("mistralrs_plugins.architectures.bert.model:build"),
+        gguf=Ref("mistralrs_plugins.architectures.bert.config:GGUF"),
         tasks=("embed",),
         tiny={**TINY, "num_key_value_heads": 4},
     )

@@ -5,6 +5,7 @@ from typing import Any, Literal
 from pydantic import model_validator
 
 from mistralrs.modelkit.encoder import EncoderConfig
+from mistralrs.modelkit.gguf import GgufMap
 
 GLOBAL_THETA, LOCAL_THETA = 160_000.0, 10_000.0
 
@@ -47,3 +48,22 @@ def _ropes(raw: dict[str, Any]) -> dict[str, Any]:
             kind: {"rope_type": "default", "rope_theta": base or defaults[kind]} for kind, base in bases.items()
         }
     }
+
+
+GGUF = GgufMap(
+    tensors={
+        "model.embeddings.tok_embeddings": "token_embd",
+        "model.embeddings.norm": "token_embd_norm",
+        "model.final_norm": "output_norm",
+        "attn_norm": "attn_norm",
+        "attn.Wqkv": "attn_qkv",
+        "attn.Wo": "attn_output",
+        "mlp_norm": "ffn_norm",
+        "mlp.Wi": "ffn_up",
+        "mlp.Wo": "ffn_down",
+    },
+    config={
+        "local_attention": "{arch}.attention.sliding_window",
+        "global_attn_every_n_layers": "{arch}.attention.sliding_window_pattern",
+    },
+)

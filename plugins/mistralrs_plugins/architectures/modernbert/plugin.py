@@ -15,8 +15,10 @@ def mistralrs_register_architectures() -> Iterable[ArchitectureSpec]:
         name="modernbert",
         summary="ModernBERT encoders",
         hf_names=("ModernBertModel", "ModernBertForMaskedLM"),
+        gguf_names=("modern-bert",),
         config=Ref("mistralrs_plugins.architectures.modernbert.config:ModernBertConfig"),
         build=Ref("mistralrs_plugins.architectures.modernbert.model:build"),
+        gguf=Ref("mistralrs_plugins.architectures.modernbert.config:GGUF"),
         tasks=("embed",),
         tiny={**TINY, "num_key_value_heads": 4},
     )

@@ -6,6 +6,7 @@ from pydantic import model_validator
 
 from mistralrs.modelkit.config import Activation
 from mistralrs.modelkit.encoder import EncoderConfig
+from mistralrs.modelkit.gguf import GgufMap
 
 
 class NomicBertConfig(EncoderConfig):
@@ -25,3 +26,21 @@ class NomicBertConfig(EncoderConfig):
         named = {"rotary_emb_base": raw.get("rotary_emb_base", 1000)} if "rope_parameters" not in raw else {}
         act = {"activation_function": "silu"} if raw.get("activation_function") == "swiglu" else {}
         return {**raw, **named, **act}
+
+
+GGUF = GgufMap(
+    layers="model.encoder.layers",
+    config={"type_vocab_size": "tokenizer.ggml.token_type_count"},
+    tensors={
+        "model.embeddings.word_embeddings": "token_embd",
+        "model.embeddings.token_type_embeddings": "token_types",
+        "model.emb_ln": "token_embd_norm",
+        "attn.Wqkv": "attn_qkv",
+        "attn.out_proj": "attn_output",
+        "norm1": "attn_output_norm",
+        "norm2": "layer_output_norm",
+        "mlp.fc11": "ffn_up",
+        "mlp.fc12": "ffn_gate",
+        "mlp.fc2": "ffn_down",
+    },
+)
