@@ -68,4 +68,7 @@ def _spec_for(host: PluginHost, path: Path) -> TokenizerSpec:
 
 def _open(host: PluginHost, spec: TokenizerSpec, path: Path, files: ModelFiles) -> Tokenizer:
     tokenizer: Tokenizer = host.make(spec, spec.opener, path, files.companions)
+    # What some files were trained with: no request may be padded, or shortened without a word.
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
     return tokenizer
