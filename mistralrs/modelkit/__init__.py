@@ -93,6 +93,7 @@ if TYPE_CHECKING:
         gated_conv,
         grouped_inputs,
         nothing,
+        one_block,
         separate_inputs,
     )
     from mistralrs.modelkit.state_config import (
@@ -160,6 +161,7 @@ _HOME = {
     "Names": "recipe",
     "no_rope": "rope",
     "nothing": "state",
+    "one_block": "state",
     "OffsetNormConfig": "config",
     "output_head": "recipe",
     "packed_qkv": "parts",
@@ -286,6 +288,7 @@ __all__ = [
     "moe_block",
     "no_rope",
     "nothing",
+    "one_block",
     "output_head",
     "packed_experts",
     "packed_qkv",

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from mistralrs.layers.conv import CausalConv
-from mistralrs.modelkit.parts import gqa
+from mistralrs.modelkit.parts import Named, gqa
 from mistralrs.ops import ScanWeights, StateSpec, Step
 
 if TYPE_CHECKING:
@@ -42,6 +42,11 @@ class MixerLayer(nn.Module):
     def forward(self, x: Tensor, step: Step) -> Tensor:
         """``[tokens, width]`` to the same."""
         return step.ops.add(x, self.mixer(self.norm(x, step), step))
+
+
+def one_block(norm: Named, mixer: nn.Module, mlp: nn.Module, *, name: str) -> MixerLayer:
+    """A layer without a feed-forward block; ``name`` is its norm's."""
+    return MixerLayer(norm(name), mixer)
 
 
 def nothing(cfg: Any, wb: WeightBuilder) -> nn.Module:

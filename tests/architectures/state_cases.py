@@ -59,6 +59,24 @@ JAMBA = {
     "mamba_d_state": 8,
     "mamba_dt_rank": 6,
 }
+BAMBA = {
+    "attn_layer_indices": [1],
+    "mamba_n_heads": 8,
+    "mamba_d_head": 8,
+    "mamba_d_state": 12,
+    "mamba_n_groups": 2,
+    "mamba_chunk_size": 8,
+}
+NEMOTRON = {
+    "layers_block_type": ["linear_attention", "full_attention", "mlp", "linear_attention"],
+    "num_hidden_layers": 4,
+    "head_dim": 16,
+    "mamba_num_heads": 8,
+    "mamba_head_dim": 8,
+    "ssm_state_size": 12,
+    "n_groups": 2,
+    "chunk_size": 8,
+}
 
 STATE_CASES = [
     Case("Lfm2ForCausalLM", "Lfm2Config", LFM2),
@@ -89,5 +107,7 @@ STATE_CASES = [
         "normed",
     ),
     Case("JambaForCausalLM", "JambaConfig", JAMBA),
+    Case("BambaForCausalLM", "BambaConfig", BAMBA),
+    Case("NemotronHForCausalLM", "NemotronHConfig", NEMOTRON),
     Case("JambaForCausalLM", "JambaConfig", {**JAMBA, "num_experts": 1, "num_experts_per_tok": 1}, "dense"),
 ]

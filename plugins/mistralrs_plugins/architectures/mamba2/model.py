@@ -1,22 +1,13 @@
 """Mamba-2: scans all the way, one to a layer."""
 
 from functools import partial
-from typing import Any
 
-from torch import nn
-
-from mistralrs.modelkit import DecoderRecipe, MixerLayer, Names, mamba2, no_rope, nothing
-
-
-def one_block(norm: Any, mixer: nn.Module, mlp: nn.Module) -> MixerLayer:
-    """A layer without a feed-forward block."""
-    return MixerLayer(norm("norm"), mixer)
-
+from mistralrs.modelkit import DecoderRecipe, Names, mamba2, no_rope, nothing, one_block
 
 build = DecoderRecipe(
-    attention=partial(mamba2),
+    attention=mamba2,
     mlp=nothing,
-    layer=one_block,
+    layer=partial(one_block, name="norm"),
     rope=no_rope,
     names=Names(body="backbone", embed="embeddings", norm="norm_f", attention="mixer"),
 )
