@@ -1,7 +1,7 @@
 """The layouts the core knows: plain floats and the block formats of GGUF.
 
-Sizes and field order follow ggml's block structures (ggml-common.h); the decoders are in :mod:`.legacy` and
-:mod:`.kquants`.
+Sizes and field order follow ggml's block structures (ggml-common.h); the decoders are in :mod:`.legacy`,
+:mod:`.kquants` and :mod:`.microscaling`.
 """
 
 from __future__ import annotations
@@ -30,6 +30,9 @@ Q4_K = _blocks("q4_k", 256, 144, "kquants")
 Q5_K = _blocks("q5_k", 256, 176, "kquants")
 Q6_K = _blocks("q6_k", 256, 210, "kquants")
 
+MXFP4 = _blocks("mxfp4", 32, 17, "microscaling")
+
 LAYOUTS = {
-    layout.name: layout for layout in (F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K)
+    layout.name: layout
+    for layout in (F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, MXFP4)
 }

@@ -48,7 +48,14 @@ def expert_stack(wb: WeightBuilder, name: str, count: int, in_features: int, out
 
 def stacked(wb: WeightBuilder, name: str, count: int, in_features: int, out_features: int) -> WeightStack:
     """Every expert's projection in one tensor ``[experts, out, in]``."""
-    return WeightStack.of(wb.prepare(wb.weight(name, (count, out_features, in_features), role="linear")))
+    return _prepared(wb, wb.weight(name, (count, out_features, in_features), role="linear"))
+
+
+def _prepared(wb: WeightBuilder, whole: Weight) -> WeightStack:
+    """The experts of one tensor, each in the form that kernels want."""
+    stack = WeightStack.of(whole)
+    each = tuple(map(wb.prepare, stack.each))
+    return stack if all(new is old for new, old in zip(each, stack.each, strict=True)) else WeightStack(each)
 
 
 def stacked_transposed(
@@ -60,7 +67,7 @@ def stacked_transposed(
     """
     data = wb.weight(name, (count, in_features, sum(sizes)), role="linear").to_dense(wb.dtype).transpose(1, 2)
     pieces = [data[:, first :: len(sizes)] for first in range(len(sizes))] if alternating else data.split(sizes, dim=1)
-    return [WeightStack.of(wb.prepare(Weight.dense(piece.contiguous()))) for piece in pieces]
+    return [_prepared(wb, Weight.dense(piece.contiguous())) for piece in pieces]
 
 
 def gated_experts(

@@ -58,9 +58,7 @@ def _apart(state: State) -> State:
         elif name.endswith("shared_mlp.input_linear.weight"):
             gate, up = tensor.chunk(2)
             result |= {name.replace("input_linear", "gate_proj"): gate, name.replace("input_linear", "up_proj"): up}
-        elif name.endswith("shared_expert_gate.weight"):
-            result[name] = tensor[0]
-        elif name.endswith("moe_statics.e_score_correction_bias"):
+        elif name.endswith(("shared_expert_gate.weight", "moe_statics.e_score_correction_bias")):
             result[name] = tensor[0]
         else:
             result[name] = tensor

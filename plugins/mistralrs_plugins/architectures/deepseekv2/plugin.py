@@ -22,6 +22,7 @@ def mistralrs_register_architectures() -> Iterable[ArchitectureSpec]:
         matches=Ref("mistralrs_plugins.architectures.deepseekv2.config:matches"),
         tiny={
             **TINY,
+            "num_key_value_heads": 4,
             "n_routed_experts": 4,
             "num_experts_per_tok": 2,
             "moe_intermediate_size": 24,

@@ -21,6 +21,7 @@ def mistralrs_register_architectures() -> Iterable[ArchitectureSpec]:
         gguf=Ref("mistralrs_plugins.architectures.minicpm3.config:GGUF"),
         tiny={
             **TINY,
+            "num_key_value_heads": 4,
             "q_lora_rank": 24,
             "kv_lora_rank": 16,
             "qk_nope_head_dim": 16,

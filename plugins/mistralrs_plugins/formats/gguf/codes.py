@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from struct import Struct
 
-from mistralrs.layouts import BF16, F16, F32, Q2_K, Q3_K, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0
+from mistralrs.layouts import BF16, F16, F32, MXFP4, Q2_K, Q3_K, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0
 
 UINT32_KIND, BOOL, STRING, ARRAY = 4, 7, 8, 9
 
@@ -40,6 +40,7 @@ LAYOUTS = {
     13: Q5_K,
     14: Q6_K,
     30: BF16,
+    39: MXFP4,
 }
 
 # Types with a name but without a layout here, so that a message can say what a file wants.
@@ -62,7 +63,6 @@ UNSUPPORTED = {
     29: "IQ1_M",
     34: "TQ1_0",
     35: "TQ2_0",
-    39: "MXFP4",
     40: "NVFP4",
     41: "Q1_0",
 }

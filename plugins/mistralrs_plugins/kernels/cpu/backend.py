@@ -10,6 +10,7 @@ from torch import Tensor
 from mistralrs.ops import OpTable, Recording, StepContext, Weight
 from mistralrs.ops.table import Kernel
 from mistralrs_plugins.kernels.cpu import threads
+from mistralrs_plugins.kernels.cpu.experts import expert_linear
 from mistralrs_plugins.kernels.cpu.jit.code import kernel_address
 from mistralrs_plugins.kernels.cpu.program.lowering import Lowering
 from mistralrs_plugins.kernels.cpu.program.products import is_dense
@@ -34,7 +35,7 @@ ALWAYS = (
 )
 """Kernels of about every decoder."""
 
-_PRODUCTS: dict[str, Kernel] = {"linear": linear, "head": head}
+_PRODUCTS: dict[str, Kernel] = {"linear": linear, "head": head, "expert_linear": expert_linear}
 
 
 def _silent(*_report: object) -> None:
