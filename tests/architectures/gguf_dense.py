@@ -93,7 +93,9 @@ def add_norms(writer: gguf.GGUFWriter, config: Any) -> None:
     if rms is not None:
         writer.add_layer_norm_rms_eps(rms)
     else:
-        writer.add_layer_norm_eps(first(config, "layer_norm_eps", "layer_norm_epsilon", "norm_epsilon", "norm_eps") or 1e-5)
+        writer.add_layer_norm_eps(
+            first(config, "layer_norm_eps", "layer_norm_epsilon", "norm_epsilon", "norm_eps") or 1e-5
+        )
 
 
 def add_settings(writer: gguf.GGUFWriter, config: Any, state: State) -> None:

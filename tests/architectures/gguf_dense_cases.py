@@ -9,16 +9,17 @@ from dense_cases import GPT2, HEADS, PLAIN_ROPE, SCALES, YARN
 GELU = 5e-3  # llama.cpp looks GELU up in a table of half-precision numbers
 MANY_KEYS = {"num_key_value_heads": 4}
 FOUR = {"num_hidden_layers": 4}
-WINDOWS = {**FOUR, **HEADS, "sliding_window": 5}
+WINDOWS = {**FOUR, "head_dim": 8, "sliding_window": 5}  # it takes no other size of heads for these
 OLMO3_ROPE = {"full_attention": YARN, "sliding_attention": PLAIN_ROPE}
 OLMO3 = {**FOUR, "sliding_window": 5, "rope_parameters": OLMO3_ROPE}
+NO_WINDOWS = {"sliding_window": None, "layer_types": ["full_attention"] * 3}
 NORMS_FROM_64 = "it looks for norms of heads only in models of 64 layers"
 LARGE_STABLE = {"qk_layernorm": True, "use_parallel_residual": True, **MANY_KEYS}
 
 DENSE_CASES: list[tuple[Any, ...]] = [
     ("phi2", "phi2", "PhiForCausalLM", "PhiConfig", MANY_KEYS, GELU),
     ("starcoder2", "starcoder2", "Starcoder2ForCausalLM", "Starcoder2Config", {}, GELU),
-    ("glm", "chatglm", "GlmForCausalLM", "GlmConfig", HEADS),
+    ("glm", "chatglm", "GlmForCausalLM", "GlmConfig", {"head_dim": 8}),
     ("glm4", "glm4", "Glm4ForCausalLM", "Glm4Config", HEADS),
     ("smollm3", "smollm3", "SmolLM3ForCausalLM", "SmolLM3Config", FOUR),
     ("hunyuan-dense", "hunyuan-dense", "HunYuanDenseV1ForCausalLM", "HunYuanDenseV1Config", HEADS),
@@ -27,7 +28,7 @@ DENSE_CASES: list[tuple[Any, ...]] = [
     ("olmo3", "olmo2", "Olmo3ForCausalLM", "Olmo3Config", OLMO3),
     ("command-r", "command-r", "CohereForCausalLM", "CohereConfig"),
     ("command-r-plus", "command-r", "CohereForCausalLM", "CohereConfig", {"use_qk_norm": True}, NORMS_FROM_64),
-    ("cohere2", "cohere2", "Cohere2ForCausalLM", "Cohere2Config", {**WINDOWS, "head_dim": 8}),
+    ("cohere2", "cohere2", "Cohere2ForCausalLM", "Cohere2Config", WINDOWS),
     ("stablelm", "stablelm", "StableLmForCausalLM", "StableLmConfig", {"use_qkv_bias": True}),
     ("stablelm-12b", "stablelm", "StableLmForCausalLM", "StableLmConfig", LARGE_STABLE),
     ("falcon", "falcon", "FalconForCausalLM", "FalconConfig", {"tie_word_embeddings": False}, GELU),
@@ -43,8 +44,16 @@ DENSE_CASES: list[tuple[Any, ...]] = [
     ("gpt2", "gpt2", "GPT2LMHeadModel", "GPT2Config", GPT2, GELU),
     ("starcoder", "starcoder", "GPTBigCodeForCausalLM", "GPTBigCodeConfig", GPT2, GELU),
     ("granite", "granite", "GraniteForCausalLM", "GraniteConfig", SCALES),
-    ("exaone4", "exaone4", "Exaone4ForCausalLM", "Exaone4Config", WINDOWS),
-    ("nemotron", "nemotron", "NemotronForCausalLM", "NemotronConfig", HEADS),
+    ("exaone4", "exaone4", "Exaone4ForCausalLM", "Exaone4Config", NO_WINDOWS),
+    (
+        "exaone4-windows",
+        "exaone4",
+        "Exaone4ForCausalLM",
+        "Exaone4Config",
+        WINDOWS,
+        "windows only in models of 64 layers",
+    ),
+    ("nemotron", "nemotron", "NemotronForCausalLM", "NemotronConfig", {"head_dim": 8}),
     ("ernie4_5", "ernie4_5", "Ernie4_5ForCausalLM", "Ernie4_5Config", HEADS),
     ("seed_oss", "seed_oss", "SeedOssForCausalLM", "SeedOssConfig", HEADS),
     ("apertus", "apertus", "ApertusForCausalLM", "ApertusConfig"),

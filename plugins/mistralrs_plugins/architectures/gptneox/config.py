@@ -19,6 +19,7 @@ GGUF = GgufMap(
     config={"use_parallel_residual": "{arch}.use_parallel_residual"},
     constants={"qkv_by_group": False},
     tensors={
+        "embed_out": "output",
         "gpt_neox.embed_in": "token_embd",
         "gpt_neox.final_layer_norm": "output_norm",
         "attention.query_key_value": "attn_qkv",
