@@ -98,6 +98,7 @@ if TYPE_CHECKING:
     )
     from mistralrs.modelkit.state_config import (
         DeltaConfig,
+        DeltaMoeConfig,
         HybridConfig,
         SsmConfig,
     )
@@ -122,6 +123,7 @@ _HOME = {
     "DecoderRecipe": "recipe",
     "delta_net": "state",
     "DeltaConfig": "state_config",
+    "DeltaMoeConfig": "state_config",
     "DeltaNet": "state",
     "embedding_scale": "parts",
     "expert_stack": "experts",
@@ -224,6 +226,7 @@ __all__ = [
     "ClampedQkv",
     "DecoderRecipe",
     "DeltaConfig",
+    "DeltaMoeConfig",
     "DeltaNet",
     "GatedAttention",
     "GatedConv",

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from mistralrs.modelkit.config import CausalConfig, Size
+from mistralrs.modelkit.config import CausalConfig, HeadSize, Size
+from mistralrs.modelkit.experts_config import MoeConfig
 
 LINEAR, FULL = "linear_attention", "full_attention"
 
@@ -48,9 +49,13 @@ class HybridConfig(CausalConfig):
 class DeltaConfig(HybridConfig):
     """A hybrid whose recurrent layers are gated delta nets; several value heads may share a key head.
 
+    Unless the config says otherwise, every fourth layer attends, with heads of which a quarter is rotated.
+
     Those that do are neighbours; with ``heads_in_turns``, value head ``i`` takes key head ``i % key heads``.
     """
 
+    head_dim: HeadSize = 256
+    norm_offset: Annotated[float, Field(ge=0, le=1)] = 1.0
     linear_conv_kernel_dim: Width = 4
     linear_key_head_dim: Size = 128
     linear_value_head_dim: Size = 128
@@ -60,13 +65,14 @@ class DeltaConfig(HybridConfig):
 
     @model_validator(mode="before")
     @classmethod
-    def _value_size(cls, raw: Any) -> Any:
+    def _defaults(cls, raw: Any) -> Any:
         if not isinstance(raw, dict):
             return raw
+        known = {"partial_rotary_factor": 0.25, "full_attention_interval": 4, **raw}
         inner, heads = raw.get("linear_inner_size"), raw.get("linear_num_value_heads")
         if isinstance(inner, int) and isinstance(heads, int) and heads > 0:
-            return {**raw, "linear_value_head_dim": inner // heads}
-        return raw
+            known["linear_value_head_dim"] = inner // heads
+        return known
 
     @model_validator(mode="after")
     def _keys_divide_values(self) -> Self:
@@ -76,6 +82,12 @@ class DeltaConfig(HybridConfig):
                 f"linear_num_key_heads ({self.linear_num_key_heads})"
             )
         return self
+
+
+class DeltaMoeConfig(DeltaConfig, MoeConfig):
+    """The same with experts."""
+
+    norm_topk_prob: bool = True
 
 
 def _by_position(raw: dict[str, Any]) -> list[str] | None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from mistralrs.checkpoint import TensorInfo
 from mistralrs.modelkit.config import MAX_LAYERS
+from mistralrs.modelkit.experts_gguf import MOE_CONFIG, moe_tensors
 from mistralrs.modelkit.gguf import GgufMap
 from mistralrs.modelkit.state_config import FULL, LINEAR
 
@@ -82,3 +83,14 @@ class StateGgufMap(GgufMap):
             sparse = [f"blk.{layer}.ffn_gate_inp.weight" in tensors for layer in range(count)]
             found["mlp_layer_types"] = ["sparse" if each else "dense" for each in sparse]
         return found
+
+
+DELTA = StateGgufMap(config=DELTA_CONFIG, tensors=DELTA_TENSORS, constants={"norm_offset": 0.0, "heads_in_turns": True})
+"""The mapping of gated delta nets: one is added to the weights of norms, value heads take their keys in turns."""
+
+DELTA_MOE = StateGgufMap(
+    config={**MOE_CONFIG, **DELTA_CONFIG},
+    tensors={**DELTA_TENSORS, **moe_tensors(shared="shared_expert"), "mlp.shared_expert_gate": "ffn_gate_inp_shexp"},
+    constants={**DELTA.constants, "norm_topk_prob": True},
+)
+"""The same with experts."""

@@ -2,20 +2,10 @@
 
 from collections.abc import Iterable
 
-from mistralrs.modelkit.tiny import TINY
+from mistralrs.modelkit.tiny import TINY, TINY_DELTA
 from mistralrs.plugin import ArchitectureSpec, Ref, hookimpl
 
 MISTRALRS_API = "1.0"
-
-SIZES = {
-    **TINY,
-    "head_dim": 16,
-    "full_attention_interval": 2,
-    "linear_key_head_dim": 8,
-    "linear_value_head_dim": 16,
-    "linear_num_key_heads": 2,
-    "linear_num_value_heads": 4,
-}
 
 
 @hookimpl
@@ -26,8 +16,8 @@ def mistralrs_register_architectures() -> Iterable[ArchitectureSpec]:
         summary="Qwen 3.5 (text)",
         hf_names=("Qwen3_5ForCausalLM",),
         gguf_names=("qwen35",),
-        config=Ref("mistralrs_plugins.architectures.qwen3_5.config:Qwen35Config"),
+        config=Ref("mistralrs.modelkit.state_config:DeltaConfig"),
         build=Ref("mistralrs_plugins.architectures.qwen3_5.model:build"),
-        gguf=Ref("mistralrs_plugins.architectures.qwen3_5.gguf:GGUF"),
-        tiny=SIZES,
+        gguf=Ref("mistralrs.modelkit.state_gguf:DELTA"),
+        tiny={**TINY, **TINY_DELTA},
     )

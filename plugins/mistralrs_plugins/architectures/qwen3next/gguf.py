@@ -1,10 +1,7 @@
-"""Qwen 3 Next in GGUF: one is added to the weights of norms, and queries, keys and values are apart from the gate."""
+"""Qwen 3 Next in GGUF: value heads that share a key are neighbours."""
 
-from mistralrs.modelkit.experts_gguf import MOE_CONFIG, moe_tensors
-from mistralrs.modelkit.state_gguf import DELTA_CONFIG, DELTA_TENSORS, StateGgufMap
+from dataclasses import replace
 
-GGUF = StateGgufMap(
-    config={**MOE_CONFIG, **DELTA_CONFIG},
-    tensors={**DELTA_TENSORS, **moe_tensors(shared="shared_expert"), "mlp.shared_expert_gate": "ffn_gate_inp_shexp"},
-    constants={"norm_offset": 0.0, "norm_topk_prob": True},
-)
+from mistralrs.modelkit.state_gguf import DELTA_MOE
+
+GGUF = replace(DELTA_MOE, constants={**DELTA_MOE.constants, "heads_in_turns": False})

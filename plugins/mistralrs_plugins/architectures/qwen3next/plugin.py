@@ -2,24 +2,10 @@
 
 from collections.abc import Iterable
 
-from mistralrs.modelkit.tiny import TINY
+from mistralrs.modelkit.tiny import TINY, TINY_DELTA, TINY_EXPERTS
 from mistralrs.plugin import ArchitectureSpec, Ref, hookimpl
 
 MISTRALRS_API = "1.0"
-
-SIZES = {
-    **TINY,
-    "head_dim": 16,
-    "full_attention_interval": 2,
-    "linear_key_head_dim": 8,
-    "linear_value_head_dim": 16,
-    "linear_num_key_heads": 2,
-    "linear_num_value_heads": 4,
-    "num_experts": 4,
-    "num_experts_per_tok": 2,
-    "moe_intermediate_size": 24,
-    "shared_expert_intermediate_size": 24,
-}
 
 
 @hookimpl
@@ -30,8 +16,8 @@ def mistralrs_register_architectures() -> Iterable[ArchitectureSpec]:
         summary="Qwen 3 Next and Coder Next",
         hf_names=("Qwen3NextForCausalLM",),
         gguf_names=("qwen3next",),
-        config=Ref("mistralrs_plugins.architectures.qwen3next.config:Qwen3NextConfig"),
+        config=Ref("mistralrs.modelkit.state_config:DeltaMoeConfig"),
         build=Ref("mistralrs_plugins.architectures.qwen3next.model:build"),
         gguf=Ref("mistralrs_plugins.architectures.qwen3next.gguf:GGUF"),
-        tiny=SIZES,
+        tiny={**TINY, **TINY_DELTA, **TINY_EXPERTS},
     )
