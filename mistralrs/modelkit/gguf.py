@@ -115,6 +115,9 @@ class GgufMap:
             raise ModelFormatError("the GGUF has no two-dimensional tensor 'token_embd.weight'")
         found = _pick({**CONFIG, **self.config}, arch, metadata)
         found["vocab_size"] = embedding.shape[0]
+        layers, predicting = found.get("num_hidden_layers"), metadata.get(f"{arch}.nextn_predict_layers")
+        if isinstance(layers, int) and isinstance(predicting, int):
+            found["num_hidden_layers"] = layers - predicting  # blocks that only guess ahead come last
         if (eps := metadata.get(f"{arch}.attention.layer_norm_epsilon")) is not None:
             found.setdefault("rms_norm_eps", eps)
         found |= {flag: name in tensors for flag, name in self.flags.items()}

@@ -16,7 +16,7 @@ def mistralrs_register_architectures() -> Iterable[ArchitectureSpec]:
         summary="OLMoE 1B-7B",
         hf_names=("OlmoeForCausalLM",),
         gguf_names=("olmoe",),
-        config=Ref("mistralrs.modelkit.experts_config:MoeConfig"),
+        config=Ref("mistralrs_plugins.architectures.olmoe.config:OlmoeConfig"),
         build=Ref("mistralrs_plugins.architectures.olmoe.model:build"),
         gguf=Ref("mistralrs.modelkit.experts_gguf:MOE"),
         tiny={**TINY, "num_experts": 4, "num_experts_per_tok": 2},
