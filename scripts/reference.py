@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import json
 import os
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from mistralrs.config.from_config import Configuration
-from mistralrs.plugin import hookspecs
+from mistralrs.plugin import ArchitectureSpec, hookspecs
 from mistralrs.plugin.host import PluginHost
 from mistralrs.plugin.kinds import KINDS
 
@@ -49,11 +50,30 @@ def records() -> Iterator[str]:
 
 def models() -> Iterator[str]:
     """The installed architectures and what they serve."""
+    host = PluginHost()
     yield "# Supported models\n"
-    yield "| architecture | models | class names | GGUF |\n| --- | --- | --- | --- |"
-    for spec in PluginHost().specs("architecture"):
-        yield f"| `{spec.name}` | {spec.summary} | {', '.join(spec.hf_names)} | {', '.join(spec.gguf_names)} |"
+    yield "Quantization and adapters work on projections and kernels on operations, whatever the architecture."
+    yield f"Installed quantizations: {_names(host, 'quantization')}. Installed kernels: {_names(host, 'kernels')}.\n"
+    yield "*Lines* are those of the plugin, its tables included.\n"
+    yield "| architecture | models | class names | GGUF | tasks | modalities | lines |"
+    yield "| --- | --- | --- | --- | --- | --- | --- |"
+    for spec in host.specs("architecture"):
+        served = [", ".join(each) for each in (spec.hf_names, spec.gguf_names, spec.tasks, spec.modalities)]
+        cells = [f"`{spec.name}`", spec.summary, *served, str(_lines(spec))]
+        yield f"| {' | '.join(cells)} |"
     yield ""
+
+
+def _names(host: PluginHost, kind: str) -> str:
+    return ", ".join(f"`{spec.name}`" for spec in host.specs(kind)) or "none"
+
+
+def _lines(spec: ArchitectureSpec) -> int:
+    """Lines of the folder that a build is in."""
+    module = importlib.import_module(spec.build.target.partition(":")[0])
+    return sum(
+        len(path.read_text(encoding="utf-8").splitlines()) for path in Path(str(module.__file__)).parent.glob("*.py")
+    )
 
 
 def schema() -> Iterator[str]:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from mistralrs.errors import ModelFormatError
 from mistralrs.ops import Weight
 from mistralrs.weights import TensorSource, WeightBuilder
 
@@ -22,13 +21,12 @@ class TransposedSource:
         return self.source.has(name)
 
     def get(self, name: str, shape: tuple[int, ...]) -> Weight:
-        """The tensor as ``[out, in]``, copied. Raises ModelFormatError when its layout has no columns to turn."""
+        """The tensor as ``[out, in]``: a copy, decoded when it is stored in blocks."""
         if not name.endswith(self.endings) or len(shape) != 2:
             return self.source.get(name, shape)
         stored = self.source.get(name, (shape[1], shape[0]))
-        if not stored.layout.dense:
-            raise ModelFormatError(f"tensor {name!r} is stored transposed, which {stored.layout.name} cannot be")
-        return Weight(stored.data.t().contiguous(), stored.layout, shape)
+        data = stored.data if stored.layout.dense else stored.to_dense()
+        return Weight.dense(data.t().contiguous())
 
 
 def transposing(build: Callable[[Any, WeightBuilder], Any], *endings: str) -> Callable[[Any, WeightBuilder], Any]:

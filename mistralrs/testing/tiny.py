@@ -47,26 +47,37 @@ def random_tensors(spec: ArchitectureSpec, config: Mapping[str, Any], *, seed: i
 
     from mistralrs.weights import WeightBuilder
 
-    wb = WeightBuilder(_bare_source(), device=torch.device("meta"))
+    source = _bare_source()
+    wb = WeightBuilder(source, device=torch.device("meta"))
     spec.build.load()(spec.config.load().model_validate(dict(config)), wb)
     generator = torch.Generator().manual_seed(seed)
     tensors: dict[str, Tensor] = {}
     for request in wb.log:
-        noise = torch.randn(request.shape, generator=generator)
-        if len(request.shape) == 1:  # ones and zeros would hide a norm or a bias that is not applied
+        shape = source.asked[request.name]
+        noise = torch.randn(shape, generator=generator)
+        if len(shape) <= 1:  # ones and zeros would hide a norm or a bias that is not applied
             tensors[request.name] = 0.3 * noise + (1.0 if request.role == "norm" else 0.0)
         else:
-            tensors[request.name] = noise if request.role == "embedding" else noise * request.shape[-1] ** -0.5
+            tensors[request.name] = noise if request.role == "embedding" else noise * shape[-1] ** -0.5
     return tensors
 
 
 def _bare_source() -> Any:
-    """A source in which tensors that are optional do not exist."""
+    """A source in which tensors that are optional do not exist. ``asked`` are the shapes that it was asked for."""
+    from mistralrs.ops import Weight
     from mistralrs.weights import MetaSource
 
     class Bare(MetaSource):
+        def __init__(self) -> None:
+            super().__init__()
+            self.asked: dict[str, tuple[int, ...]] = {}
+
         def has(self, name: str) -> bool:
             return False
+
+        def get(self, name: str, shape: tuple[int, ...]) -> Weight:
+            self.asked[name] = shape
+            return super().get(name, shape)
 
     return Bare()
 

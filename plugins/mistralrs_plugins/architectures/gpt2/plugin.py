@@ -19,5 +19,5 @@ def mistralrs_register_architectures() -> Iterable[ArchitectureSpec]:
         config=Ref("mistralrs_plugins.architectures.gpt2.config:Gpt2Config"),
         build=Ref("mistralrs_plugins.architectures.gpt2.model:build"),
         gguf=Ref("mistralrs_plugins.architectures.gpt2.config:GGUF"),
-        tiny=TINY,
+        tiny={**TINY, "num_key_value_heads": 4},
     )

@@ -17,5 +17,5 @@ def mistralrs_register_architectures() -> Iterable[ArchitectureSpec]:
         hf_names=("GPTJForCausalLM",),
         config=Ref("mistralrs_plugins.architectures.gptj.config:GptJConfig"),
         build=Ref("mistralrs_plugins.architectures.gptj.model:build"),
-        tiny=TINY,
+        tiny={**TINY, "num_key_value_heads": 4, "rotary_dim": 4},
     )

@@ -17,5 +17,5 @@ def mistralrs_register_architectures() -> Iterable[ArchitectureSpec]:
         hf_names=("HeliumForCausalLM",),
         config=Ref("mistralrs_plugins.architectures.helium.config:HeliumConfig"),
         build=Ref("mistralrs_plugins.architectures.helium.model:build"),
-        tiny=TINY,
+        tiny={**TINY, "head_dim": 8},
     )

@@ -17,5 +17,5 @@ def mistralrs_register_architectures() -> Iterable[ArchitectureSpec]:
         hf_names=("MinistralForCausalLM",),
         config=Ref("mistralrs.modelkit.config:CausalConfig"),
         build=Ref("mistralrs_plugins.architectures.ministral.model:build"),
-        tiny={**TINY, "sliding_window": 8},
+        tiny={**TINY, "head_dim": 8, "sliding_window": 8},
     )
