@@ -32,6 +32,9 @@ COMPLETE_VARIABLE: Final = "_MISTRALRS_COMPLETE"
 
 TOKEN_SOURCES: Final = ("literal:", "env:", "path:")
 
+LOGGERS = ("mistralrs", "mistralrs_plugins")
+"""Whose messages are shown."""
+
 app = typer.Typer(
     cls=LazyGroup,
     no_args_is_help=True,
@@ -112,7 +115,8 @@ def _root(
     context: CliContext = ctx.obj
     context.seed, context.log, context.token_source, context.verbose = seed, log, token_source, verbose
     if verbose:
-        logging.getLogger("mistralrs").setLevel(logging.DEBUG if verbose == 1 else 1)
+        for name in LOGGERS:
+            logging.getLogger(name).setLevel(logging.DEBUG if verbose == 1 else 1)
 
 
 def run(arguments: Sequence[str], context: CliContext | None = None) -> int:
@@ -144,17 +148,19 @@ def run(arguments: Sequence[str], context: CliContext | None = None) -> int:
 
 @contextlib.contextmanager
 def _logging_to_stderr() -> Iterator[None]:
-    """Send the log of this program to stderr, for the time of one command line."""
-    logger = logging.getLogger("mistralrs")
+    """Send the log of this program and of its own plugins to stderr, for the time of one command line."""
+    loggers = [logging.getLogger(name) for name in LOGGERS]
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
-    logger.addHandler(handler)
-    logger.setLevel(logging.WARNING)
+    for logger in loggers:
+        logger.addHandler(handler)
+        logger.setLevel(logging.WARNING)
     try:
         yield
     finally:
-        logger.removeHandler(handler)
-        logger.setLevel(logging.NOTSET)
+        for logger in loggers:
+            logger.removeHandler(handler)
+            logger.setLevel(logging.NOTSET)
 
 
 def main() -> None:

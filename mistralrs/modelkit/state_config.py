@@ -126,9 +126,12 @@ class SsmConfig(BaseModel):
             return raw
         known = {key: value for key, value in raw.items() if value is not None}
         heads, width = known.get("mamba_n_heads"), known.get("hidden_size")
+        inner, expand = known.get("mamba_d_ssm"), known.get("mamba_expand", 2)
+        if inner is None and isinstance(width, int) and isinstance(expand, int):
+            inner = width * expand
         stated = known.get("mamba_d_head", "auto") != "auto"
-        if not stated and isinstance(heads, int) and isinstance(width, int) and heads > 0:
-            known["mamba_d_head"] = known.get("mamba_d_ssm", width * known.get("mamba_expand", 2)) // heads
+        if not stated and isinstance(heads, int) and heads > 0 and isinstance(inner, int):
+            known["mamba_d_head"] = inner // heads
         return known
 
     @model_validator(mode="after")

@@ -1,8 +1,8 @@
 """What files of LFM2 say."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from mistralrs.modelkit.config import RopeParameters, Size
 from mistralrs.modelkit.state_config import HybridConfig, Width
@@ -15,7 +15,7 @@ class Lfm2Config(HybridConfig):
     conv_bias: bool = False
     tie_word_embeddings: bool = True
     block_auto_adjust_ff_dim: bool = True
-    block_ffn_dim_multiplier: float | None = 1.0
+    block_ffn_dim_multiplier: Annotated[float, Field(gt=0, le=64)] | None = 1.0
     block_multiple_of: Size = 256
     rope_parameters: RopeParameters = RopeParameters(rope_theta=1_000_000)
 
@@ -35,4 +35,4 @@ class Lfm2Config(HybridConfig):
         width = int(2 * self.intermediate_size / 3)
         if self.block_ffn_dim_multiplier is not None:
             width = int(self.block_ffn_dim_multiplier * width)
-        return self.block_multiple_of * -(-width // self.block_multiple_of)
+        return self.block_multiple_of * max(1, -(-width // self.block_multiple_of))
