@@ -28,5 +28,4 @@ GGUF = LatentGgufMap(
 
 def matches(metadata: Mapping[str, Any], tensors: Collection[str]) -> int:
     """The layout of DeepSeek with a sigmoid router."""
-    sigmoid = metadata.get("deepseek2.expert_gating_func") == 2
-    return 1 if sigmoid and "glm" not in identity(metadata) else -1
+    return 1 if metadata.get("deepseek2.expert_gating_func") == 2 and "glm" not in identity(metadata) else -1
