@@ -17,7 +17,9 @@ class GraniteGgufMap(StateGgufMap):
     def to_config(self, metadata: Mapping[str, Any], tensors: Mapping[str, TensorInfo]) -> dict[str, Any]:
         """See :meth:`mistralrs.modelkit.GgufMap.to_config`."""
         rotates = metadata.get("granitehybrid.rope.scaling.finetuned", False)
-        return {**super().to_config(metadata, tensors), "position_embedding_type": "rope" if rotates else None}
+        position = {"position_embedding_type": "rope" if rotates else None}
+        # Without a scale it is that of the head size, as in Bamba, whose files have the same name.
+        return {"attention_multiplier": None, **super().to_config(metadata, tensors), **position}
 
 
 GGUF = GraniteGgufMap(
