@@ -16,6 +16,7 @@ MAX_TEXT_CHARS = 8 << 20
 MAX_TOOLS = 512
 MAX_TEMPLATE_INPUTS = 64
 MAX_SHOWN_CHARS = 40
+MAX_FIELDS = 256
 SURROGATE = re.compile("[\ud800-\udfff]")
 
 RequestT = TypeVar("RequestT", bound="RequestModel")
@@ -146,6 +147,8 @@ class ChatRequest(RequestModel):
 
 def parse(model: type[RequestT], values: Mapping[str, Any]) -> RequestT:
     """Validate a request. Raises :class:`RequestError` naming the first bad field and what is wrong with it."""
+    if len(values) > MAX_FIELDS:  # each of them would become a problem to describe
+        raise RequestError(f"a request has at most {MAX_FIELDS} fields, not {len(values)}")
     try:
         return model.model_validate(values)
     except ValidationError as error:
