@@ -45,4 +45,4 @@ def test_a_start_takes_less_than_300_ms_of_cpu(
         return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
     cpu_seconds()  # writes the byte code
-    assert min(cpu_seconds() for _ in range(3)) < 0.3
+    assert min(cpu_seconds() for _ in range(5)) < 0.3

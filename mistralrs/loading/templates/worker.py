@@ -30,7 +30,7 @@ from jinja2.exceptions import SecurityError
 
 from mistralrs.loading.templates.environment import TemplateRaised, build_environment
 
-SECONDS = 1.5
+CPU_SECONDS = 1.5  # of computing: a busy machine must not fail what is harmless
 MEMORY = 64 << 20
 MAX_OUTPUT_CHARS = 16 << 20
 MAX_MESSAGE_CHARS = 300
@@ -41,12 +41,12 @@ _environment = build_environment()
 
 def main() -> None:
     """Answer requests until standard input closes."""
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
     lock_down()
     for line in sys.stdin.buffer:
-        signal.setitimer(signal.ITIMER_REAL, SECONDS)
+        signal.setitimer(signal.ITIMER_PROF, CPU_SECONDS)
         reply = json.dumps(answer(line)).encode()
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
         sys.stdout.buffer.write(reply + b"\n")
         sys.stdout.buffer.flush()
 
