@@ -100,9 +100,8 @@ def test_small_requests_pass_a_stuck_one(renderer: Renderer) -> None:
     stuck = threading.Thread(target=explode)
     stuck.start()
     time.sleep(0.05)
-    started = time.monotonic()
     assert renderer.render("{{ x }}", {"x": "small"}) == "small"
-    assert time.monotonic() - started < 1.0
+    assert stuck.is_alive()
     stuck.join()
 
 
