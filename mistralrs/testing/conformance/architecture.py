@@ -188,8 +188,8 @@ class ArchitectureConformance(PluginConformance):
             with contextlib.suppress(PluginError):  # a backend that does not load fails its own exam
                 backends = [host.make(kernels, kernels.backend), *make().table.backends]
                 split, whole = make(plan=plan, backends=backends), make(backends=backends)
-                played = [_second_step(model, self.prompt(model, 6, 9)) for model in (split, whole)]
-                assert torch.equal(*played), kernels.name
+                # A backend may compile one of them only; then their roundings differ.
+                self.close(*[_second_step(model, self.prompt(model, 6, 9)) for model in (split, whole)])
 
     @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=["bf16", "f16"])
     def test_half_precision_is_finite_and_near(self, make: Make, dtype: torch.dtype) -> None:
