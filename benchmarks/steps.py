@@ -11,9 +11,10 @@ from mistralrs.checkpoint import ModelFiles
 from mistralrs.config.model import ModelSelection
 from mistralrs.loading.inspect import inspect
 from mistralrs.loading.model import build_model
-from mistralrs.ops import AttentionMeta, LayerCache, Program, StepContext
+from mistralrs.ops import AttentionMeta, LayerCache, PagedSpec, Program, StepContext
 from mistralrs.plugin.host import PluginHost
 from mistralrs.plugin.policy import Policy
+from mistralrs_plugins.kernels.cpu.program.step import CompiledStep
 
 BLOCK = 32
 
@@ -30,12 +31,21 @@ class SteppedModel:
         self._caches = [
             LayerCache(*(torch.zeros(blocks, BLOCK, spec.kv_heads, spec.head_dim, dtype=torch.half) for _ in "kv"))
             for spec in built.caches
+            if isinstance(spec, PagedSpec)
         ]
         with torch.inference_mode():
             for _ in range(2):  # the first step is recorded and compiled, the second allocates
-                self._program(self._step(1, 0, 1))
+                self._program(self.step(1, 0, 1))
 
-    def _step(self, sequences: int, past: int, new: int) -> StepContext:
+    @property
+    def compiled(self) -> CompiledStep:
+        """The compiled step. Raises TypeError when the model runs operation by operation."""
+        run = self._program._run
+        if not isinstance(run, CompiledStep):
+            raise TypeError("the model has no compiled step")
+        return run
+
+    def step(self, sequences: int, past: int, new: int) -> StepContext:
         """Every sequence appends ``new`` tokens to ``past``; logits of each one's last."""
         each = -(-(past + new) // BLOCK)
         places = torch.arange(past, past + new)
@@ -60,11 +70,11 @@ class SteppedModel:
     @torch.inference_mode()
     def prefill_seconds(self, tokens: int) -> float:
         """The median time to read a prompt."""
-        step = self._step(1, 0, tokens)
+        step = self.step(1, 0, tokens)
         return median_seconds(lambda: self._program(step), rounds=5)
 
     @torch.inference_mode()
     def decode_seconds(self, sequences: int, depth: int) -> float:
         """The median time of a step in which every sequence appends one token to ``depth``."""
-        step = self._step(sequences, depth, 1)
+        step = self.step(sequences, depth, 1)
         return median_seconds(lambda: self._program(step), rounds=40)

@@ -65,7 +65,7 @@ class WeightStack:
     @classmethod
     def of(cls, whole: Weight) -> WeightStack:
         """The experts of one tensor; nothing is copied."""
-        each = tuple(Weight(data, whole.layout, whole.shape[1:]) for data in whole.data.unbind(0))
+        each = tuple(type(whole)(data, whole.layout, whole.shape[1:]) for data in whole.data.unbind(0))
         return cls(each, whole)
 
     @classmethod

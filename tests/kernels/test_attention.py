@@ -13,7 +13,12 @@ from tests.kernels.probes import Sequences, nmse, reference_table, run_both
 
 
 def attend_both(
-    spec: AttentionSpec, lengths: list[tuple[int, int]], kind: torch.dtype, block_size: int = 4, seed: int = 0
+    spec: AttentionSpec,
+    lengths: list[tuple[int, int]],
+    kind: torch.dtype,
+    block_size: int = 4,
+    seed: int = 0,
+    sinks: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Append random keys and values to a random past, and attend."""
     torch.manual_seed(seed)
@@ -27,10 +32,10 @@ def attend_both(
 
     def forward(step: StepContext) -> torch.Tensor:
         q, k, v = step.ops.split(step.ops.embed(step.ids, table, torch.float32), sizes)
-        return step.ops.head(step.attend(0, q, k, v, spec), eye, None)
+        return step.ops.head(step.attend(0, q, k, v, spec, sinks), eye, None)
 
     step = sequences.context(reference_table(), torch.arange(sequences.tokens))
-    return run_both(forward, step, [])
+    return run_both(forward, step, [] if sinks is None else [sinks])
 
 
 def spec(heads: int = 6, kv_heads: int = 2, head_dim: int = 64, **more: object) -> AttentionSpec:
@@ -75,6 +80,23 @@ def test_windows(window: int) -> None:
 def test_soft_cap(window: int | None) -> None:
     actual, expected = attend_both(spec(softcap=5.0, window=window), [(0, 40), (600, 1)], torch.float32)
     assert nmse(actual, expected) <= 1e-6
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 32, 64, 1000])
+def test_chunks_of_the_past(chunk: int) -> None:
+    actual, expected = attend_both(spec(chunk=chunk), [(0, 70), (700, 1), (90, 5)], torch.float32)
+    assert nmse(actual, expected) <= 1e-6
+
+
+@pytest.mark.parametrize("size", [0.0, 3.0, 60.0, -200.0])
+def test_sinks(size: float) -> None:
+    sinks = size + torch.randn(6, generator=torch.Generator().manual_seed(1))
+    actual, expected = attend_both(spec(window=600), [(0, 40), (900, 1), (3, 2)], torch.float32, sinks=sinks)
+    # Beside a large sink little is left of the values; both are then compared with what they would be without it.
+    without, _ = attend_both(spec(window=600), [(0, 40), (900, 1), (3, 2)], torch.float32)
+    assert float((actual - expected).square().sum() / without.square().sum()) <= 1e-6
+    if size < 10:
+        assert nmse(actual, expected) <= 1e-6
 
 
 @settings(max_examples=25, deadline=None)

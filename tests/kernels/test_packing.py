@@ -10,7 +10,7 @@ import torch
 
 from mistralrs.checkpoint.mapped import give_back, map_file
 from mistralrs.layouts import LAYOUTS
-from mistralrs.ops import Weight
+from mistralrs.ops import Weight, WeightStack
 from mistralrs_plugins.kernels.cpu.packing import ORDERS, PackedWeight, pack, packable
 from tests.kernels.probes import compiled_table, random_weight
 
@@ -29,6 +29,16 @@ def test_nothing_but_the_order_changes(name: str, rows: int) -> None:
     assert packed.to(torch.device("meta")).data.shape == weight.data.shape
 
 
+def test_experts_are_packed_each() -> None:
+    flat = random_weight("q4_k", 15, 256)
+    stack = Weight(flat.data.view(3, 5, -1), flat.layout, (3, 5, 256))
+    packed = pack(stack)
+    assert torch.equal(packed.to_dense(), stack.to_dense())
+    for one, stored in zip(WeightStack.of(packed).each, WeightStack.of(stack).each, strict=True):
+        assert isinstance(one, PackedWeight)
+        assert torch.equal(one.to_dense(), stored.to_dense())
+
+
 def test_every_quantized_layout_with_kernels_is_packed() -> None:
     assert ORDERS.keys() <= {name for name, layout in LAYOUTS.items() if not layout.dense}
 
@@ -38,7 +48,7 @@ def test_only_matrices_in_main_memory_are_packed() -> None:
     assert packable(matrix)
     assert not packable(pack(matrix))
     assert not packable(random_weight("f32", 16, 64))
-    assert not packable(Weight(matrix.data.view(2, 8, -1), matrix.layout, (2, 8, 64)))
+    assert not packable(Weight(matrix.data.view(2, 2, 4, -1), matrix.layout, (2, 2, 4, 64)))
     assert not packable(Weight(matrix.data.to("meta"), matrix.layout, matrix.shape))
     assert not packable(Weight(matrix.data[::2], matrix.layout, (8, 64)))
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from mistralrs.checkpoint.mapped import give_back
+from mistralrs.layouts import Layout
 from mistralrs.layouts.decode import dequantize
 from mistralrs.ops import Weight
 from mistralrs_plugins.kernels.cpu.kernels.sizes import ROWS
@@ -50,7 +51,7 @@ ORDERS = {
 
 
 class PackedWeight(Weight):
-    """A weight ``[rows, width]`` with ``data`` uint8 ``[groups, 8 * row_bytes]``: eight rows side by side.
+    """A weight ``[..., rows, width]`` with ``data`` uint8 ``[..., groups, 8 * row_bytes]``: eight rows side by side.
 
     Its layout is that of the stored weight, and so are its values; only their order in memory is another.
     """
@@ -59,8 +60,10 @@ class PackedWeight(Weight):
 
     def stored(self) -> Weight:
         """The same weight in the file's order. A copy."""
-        rows = _unpack(self.data, self.layout.name, self.layout.block_bytes)[: self.shape[0]]
-        return Weight(rows, self.layout, self.shape)
+        *outer, rows, _ = self.shape
+        found = _unpack(self.data.flatten(0, -2), self.layout.name, self.layout.block_bytes)
+        row_bytes = found.shape[-1]
+        return Weight(found.view(*outer, -1, row_bytes)[..., :rows, :], self.layout, self.shape)
 
     def to_dense(self, dtype: torch.dtype = torch.float32) -> Tensor:
         """See :meth:`mistralrs.ops.Weight.to_dense`."""
@@ -78,29 +81,39 @@ class PackedWeight(Weight):
 
 
 def packable(weight: Weight) -> bool:
-    """Whether a weight is a solid quantized matrix in main memory, in a layout that is packed."""
-    data, matrix = weight.data, len(weight.shape) == 2 and weight.layout.name in ORDERS and min(weight.shape) > 0
-    return matrix and not isinstance(weight, PackedWeight) and data.device.type == "cpu" and data.is_contiguous()
+    """Whether a weight is a solid quantized matrix, or several, in main memory, in a layout that is packed."""
+    data, known = weight.data, weight.layout.name in ORDERS and not isinstance(weight, PackedWeight)
+    solid = data.device.type == "cpu" and data.is_contiguous()
+    return known and solid and len(weight.shape) in (2, 3) and min(weight.shape) > 0
 
 
 def pack(weight: Weight) -> PackedWeight:
     """A packed copy of a :func:`packable` weight. Pages of a mapped file are given back as they have been read."""
-    layout, (rows, width) = weight.layout, weight.shape
-    row_bytes, groups = layout.row_bytes(width), -(-rows // ROWS)
-    data = torch.empty(groups, ROWS * row_bytes, dtype=torch.uint8)
-    program, each = _program(layout.name, layout.block_bytes), max(1, _PIECE // (ROWS * row_bytes))
+    layout, (*outer, rows, width) = weight.layout, weight.shape
+    groups = -(-rows // ROWS)
+    data = torch.empty(*outer, groups, ROWS * layout.row_bytes(width), dtype=torch.uint8)
     with _lock:
-        numbers, pool = program.numbers, shared_pool()
-        for first in range(0, groups, each):
-            count = min(each, groups - first)
-            source = weight.data.data_ptr() + first * ROWS * row_bytes
-            numbers[Number.TOKENS], numbers[Number.ROWS] = count, min(rows - first * ROWS, count * ROWS)
-            numbers[Number.INPUT], numbers[Number.WEIGHT] = source, row_bytes
-            numbers[Number.LOGITS] = data.data_ptr() + first * ROWS * row_bytes
-            program.fit(1, pool)
-            program.run()
-            give_back(source, min(rows - first * ROWS, count * ROWS) * row_bytes)
+        sources, targets = weight.data.view(-1, *weight.data.shape[-2:]), data.view(-1, *data.shape[-2:])
+        for source, target in zip(sources, targets, strict=True):
+            _pack_matrix(source, target, layout)
     return PackedWeight(data, layout, weight.shape)
+
+
+def _pack_matrix(source: Tensor, target: Tensor, layout: Layout) -> None:
+    """Rows ``[rows, row_bytes]`` into ``[groups, 8 * row_bytes]``, piece by piece."""
+    program, pool = _program(layout.name, layout.block_bytes), shared_pool()
+    (rows, row_bytes), numbers = source.shape, program.numbers
+    each = max(1, _PIECE // (ROWS * row_bytes))
+    for first in range(0, target.shape[0], each):
+        count = min(each, target.shape[0] - first)
+        read = min(rows - first * ROWS, count * ROWS)
+        at = source.data_ptr() + first * ROWS * row_bytes
+        numbers[Number.TOKENS], numbers[Number.ROWS] = count, read
+        numbers[Number.INPUT], numbers[Number.WEIGHT] = at, row_bytes
+        numbers[Number.LOGITS] = target.data_ptr() + first * ROWS * row_bytes
+        program.fit(1, pool)
+        program.run()
+        give_back(at, read * row_bytes)
 
 
 _lock = threading.Lock()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from llvmlite import ir
 from numba.core import types
 
@@ -146,6 +148,42 @@ def lane_sum(b: ir.IRBuilder, value: ir.Value) -> ir.Value:
         folded = shuffle(b, value, value, [(lane + width) % 8 for lane in range(8)])
         value = b.fadd(value, folded, flags=FAST)
     return b.extract_element(value, ir.Constant(I32, 0))
+
+
+@operation(f32x8, *[f32x8] * 8)
+def eight_sums(b: ir.IRBuilder, *rows: ir.Value) -> ir.Value:
+    """The sum of each vector's lanes: the first vector's in lane 0, and so on."""
+
+    def folded(x: ir.Value, y: ir.Value, low: list[int], high: list[int]) -> ir.Value:
+        return b.fadd(shuffle(b, x, y, low), shuffle(b, x, y, high), flags=FAST)
+
+    pairs = [folded(x, y, [0, 8, 2, 10, 4, 12, 6, 14], [1, 9, 3, 11, 5, 13, 7, 15]) for x, y in _twos(rows)]
+    fours = [folded(x, y, [0, 1, 8, 9, 4, 5, 12, 13], [2, 3, 10, 11, 6, 7, 14, 15]) for x, y in _twos(pairs)]
+    return folded(fours[0], fours[1], [0, 1, 2, 3, 8, 9, 10, 11], [4, 5, 6, 7, 12, 13, 14, 15])
+
+
+def _twos(values: Sequence[ir.Value]) -> list[tuple[ir.Value, ir.Value]]:
+    return list(zip(values[0::2], values[1::2], strict=True))
+
+
+@operation(types.int64, i32x8)
+def lane_total(b: ir.IRBuilder, value: ir.Value) -> ir.Value:
+    """The sum of all lanes of integers, which fits into one of them."""
+    for width in (4, 2, 1):
+        value = b.add(value, shuffle(b, value, value, [(lane + width) % 8 for lane in range(8)]))
+    return b.sext(b.extract_element(value, ir.Constant(I32, 0)), ir.IntType(64))
+
+
+@operation(i32x8, types.int64)
+def splat_i32(b: ir.IRBuilder, value: ir.Value) -> ir.Value:
+    """The lower half of an integer in all lanes."""
+    return _everywhere(b, b.trunc(value, I32), 8)
+
+
+@operation(i16x16, types.int64)
+def splat_i16(b: ir.IRBuilder, value: ir.Value) -> ir.Value:
+    """The lowest 16 bits of an integer in all lanes."""
+    return _everywhere(b, b.trunc(value, I16), 16)
 
 
 @operation(types.float32, f32x8)

@@ -50,6 +50,7 @@ load_u8 = _integer(I8, signed=False)
 load_i8 = _integer(I8, signed=True)
 load_u16 = _integer(I16, signed=False)
 load_u32 = _integer(I32, signed=False)
+load_i32 = _integer(I32, signed=True)
 load_i64 = _integer(I64, signed=True)
 
 
@@ -57,6 +58,12 @@ load_i64 = _integer(I64, signed=True)
 def load_f32(b: ir.IRBuilder, address: ir.Value) -> ir.Value:
     """A float."""
     return read(b, address, F32, 4)
+
+
+@operation(types.float64, types.int64)
+def load_f64(b: ir.IRBuilder, address: ir.Value) -> ir.Value:
+    """A double."""
+    return read(b, address, ir.DoubleType(), 8)
 
 
 @operation(types.float32, types.int64)
@@ -79,6 +86,12 @@ def load_bf16(b: ir.IRBuilder, address: ir.Value) -> ir.Value:
 def store_f32(b: ir.IRBuilder, address: ir.Value, value: ir.Value) -> None:
     """Write a float."""
     write(b, address, value, 4)
+
+
+@operation(types.void, types.int64, types.float64)
+def store_f64(b: ir.IRBuilder, address: ir.Value, value: ir.Value) -> None:
+    """Write a double."""
+    write(b, address, value, 8)
 
 
 @operation(types.void, types.int64, types.float32)

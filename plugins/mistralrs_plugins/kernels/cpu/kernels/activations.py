@@ -2,11 +2,11 @@
 
 A row of ``width`` floats becomes, in blocks of 32, ``value ~ scale * integer`` with integers from -32767 to 32767. That
 rounding is a hundredth of what a half-precision cache does to keys and values; 8 bits would shift the logits of a small
-model visibly. Beside each scale lies ``scale * sum(integers)``, and the same for both halves of the block: a weight
-block that adds a minimum to its values contributes minimum times that sum. In memory, one part after another::
+model visibly. Beside each scale lies ``scale * sum(integers)``: a weight block that adds a minimum to its values
+contributes minimum times that sum. In memory, one part after another::
 
-    integers  int16     [width]          of every four, the second and the third have changed places
-    factors   4 floats  [width / 32]     scale, sum, sum of the first 16 values, of the last 16
+    integers  int16    [width]          of every four, the second and the third have changed places
+    factors   4 words  [width / 32]     floats: scale, sum; int32: the integers' sum of the first 16, of the last
 
 which is ``width * 5 / 2`` bytes a row. The order of the integers is the one in which :mod:`.packed` unpacks weights.
 """
@@ -21,13 +21,13 @@ from mistralrs_plugins.kernels.cpu.jit.compiler import part
 from mistralrs_plugins.kernels.cpu.jit.lanes import (
     lane_max,
     lane_sum,
+    lane_total,
     larger,
     magnitude,
     round_to_int,
     splat,
-    to_float,
 )
-from mistralrs_plugins.kernels.cpu.jit.memory import load_f32x8, load_i64, store_f32, store_paired_i16x8
+from mistralrs_plugins.kernels.cpu.jit.memory import load_f32x8, load_i64, store_f32, store_paired_i16x8, store_u32
 
 
 @part
@@ -49,12 +49,12 @@ def quantize_blocks(source: Any, width: Any, target: Any, first: Any, last: Any)
         store_paired_i16x8(to + 16, j)
         store_paired_i16x8(to + 32, k)
         store_paired_i16x8(to + 48, m)
-        low, high = scale * lane_sum(to_float(i + j)), scale * lane_sum(to_float(k + m))
+        low, high = lane_total(i + j), lane_total(k + m)
         factors = target + 2 * width + 16 * block
         store_f32(factors, scale)
-        store_f32(factors + 4, low + high)
-        store_f32(factors + 8, low)
-        store_f32(factors + 12, high)
+        store_f32(factors + 4, scale * np.float32(low + high))
+        store_u32(factors + 8, low)
+        store_u32(factors + 12, high)
 
 
 def quantize(args: int, chunk: int, thread: int) -> None:

@@ -16,8 +16,16 @@ from typing import Any
 import numpy as np
 
 from mistralrs_plugins.kernels.cpu.jit.compiler import inline, part
-from mistralrs_plugins.kernels.cpu.jit.lanes import first_lane, lane_max, lane_sum, larger, splat
-from mistralrs_plugins.kernels.cpu.jit.memory import load_f32, load_f32x8, load_i64, store_f32, store_f32x8, store_i64
+from mistralrs_plugins.kernels.cpu.jit.lanes import eight_sums, first_lane, lane_max, lane_sum, larger, splat
+from mistralrs_plugins.kernels.cpu.jit.memory import (
+    load_f32,
+    load_f32x8,
+    load_i64,
+    prefetch,
+    store_f32,
+    store_f32x8,
+    store_i64,
+)
 from mistralrs_plugins.kernels.cpu.kernels.cache import STORED
 from mistralrs_plugins.kernels.cpu.kernels.functions import exp, tanh
 
@@ -106,16 +114,18 @@ def _fill(target: Any, count: Any, value: Any) -> None:
 
 @part
 def _scores(q: Any, k: Any, keys: Any, width: Any, scores: Any) -> None:
-    """One query row with each key: the direct way, good for few rows."""
-    for t in range(keys):
-        at = k + 4 * t * width
-        a = b = c = d = splat(np.float32(0))
-        for i in range(0, 4 * width, 128):
-            a += load_f32x8(q + i) * load_f32x8(at + i)
-            b += load_f32x8(q + i + 32) * load_f32x8(at + i + 32)
-            c += load_f32x8(q + i + 64) * load_f32x8(at + i + 64)
-            d += load_f32x8(q + i + 96) * load_f32x8(at + i + 96)
-        store_f32(scores + 4 * t, lane_sum((a + b) + (c + d)))
+    """One query row with each key: the direct way, good for few rows. Keys up to the next multiple of 8 are zero."""
+    row = 4 * width
+    for t in range(0, keys, 8):
+        at = k + t * row
+        a = b = c = d = e = f = g = h = splat(np.float32(0))
+        for i in range(0, row, 32):
+            x = load_f32x8(q + i)
+            a, b = a + x * load_f32x8(at + i), b + x * load_f32x8(at + row + i)
+            c, d = c + x * load_f32x8(at + 2 * row + i), d + x * load_f32x8(at + 3 * row + i)
+            e, f = e + x * load_f32x8(at + 4 * row + i), f + x * load_f32x8(at + 5 * row + i)
+            g, h = g + x * load_f32x8(at + 6 * row + i), h + x * load_f32x8(at + 7 * row + i)
+        store_f32x8(scores + 4 * t, eight_sums(a, b, c, d, e, f, g, h))
 
 
 @part
@@ -167,6 +177,20 @@ def _softmax_step(scores: Any, low: Any, high: Any, cap: Any, state: Any, out: A
         store_f32x8(out + 4 * i, load_f32x8(out + 4 * i) * shrink)
 
 
+@inline
+def share_of_all(maximum: Any, total: Any, sinks: Any, head: Any) -> Any:
+    """What a weighted sum of values is multiplied by: one over the sum of all weights, the sink's among them.
+
+    ``total`` is the sum of the keys' weights relative to the score ``maximum``.
+    """
+    if sinks == 0:
+        return np.float32(1) / total
+    sink = load_f32(sinks + 4 * head)
+    top = max(maximum, sink)
+    shrink = first_lane(exp(splat(maximum - top)))
+    return shrink / (total * shrink + first_lane(exp(splat(sink - top))))
+
+
 @part
 def _load_queries(source: Any, stride: Any, tokens: Any, heads: Any, dim: Any, scale: Any, q: Any, width: Any) -> None:
     """The item's query rows, scaled, one after another, padded with zeros."""
@@ -185,7 +209,8 @@ def make_attend(kind: str) -> Kernel:
     Arguments: 0 address of the address of the items; 1 key heads, 2 query heads of each, 3 key size, 4 value size;
     5 queries, 6 their stride; 7 target, 8 its stride; 9 keys, 10 values of the cache; 11 address of the address of the
     block table, 12 address of its width; 13 tokens of a block, 14 blocks; 15 window (0: none), 16 scale, 17 soft cap
-    (0: none); 18 address of the address of the partial results; 19 scratch memory, 20 its size for each thread.
+    (0: none); 18 address of the address of the partial results; 19 scratch memory, 20 its size for each thread;
+    21 one more score for each head, which adds no value (0: none); 22 length of chunks of the past (0: none).
     """
     load_eight, load_one, _, _, size = STORED[kind]
 
@@ -232,6 +257,26 @@ def make_attend(kind: str) -> Kernel:
             store_f32(target + 4 * i, np.float32(0))
 
     @part
+    def fetch_ahead(
+        pool: Any,
+        table: Any,
+        block_size: Any,
+        blocks: Any,
+        first: Any,
+        count: Any,
+        row_bytes: Any,
+        head: Any,
+        heads: Any,
+    ) -> None:
+        """Ask for what :func:`gather` reads next: its rows lie apart, so the processor would not."""
+        for t in range(first, first + count):
+            block = load_i64(table + 8 * (t // block_size))
+            if block >= 0 and block < blocks:
+                row = pool + row_bytes * ((block * block_size + t % block_size) * heads + head)
+                for line in range(0, row_bytes, 64):
+                    prefetch(row + line)
+
+    @part
     def finish(
         args: Any, item: Any, head: Any, rows: Any, group: Any, v_dim: Any, v_width: Any, out: Any, state: Any
     ) -> None:
@@ -242,7 +287,7 @@ def make_attend(kind: str) -> Kernel:
             if partial < 0:
                 query_head = head * group + r % group
                 to = load_i64(args + 56) + (token + r // group) * load_i64(args + 64) + 4 * query_head * v_dim
-                factor = np.float32(1) / weight
+                factor = share_of_all(load_f32(state + 8 * r), weight, load_i64(args + 168), query_head)
             else:
                 query_head = (partial * kv_heads + head) * group + r
                 to = load_i64(load_i64(args + 144)) + 4 * query_head * (v_dim + 2)
@@ -278,13 +323,19 @@ def make_attend(kind: str) -> Kernel:
         for r in range(room):
             store_f32(state + 8 * r, _NOTHING)
             store_f32(state + 8 * r + 4, np.float32(0))
-        first, last = load_i64(item + 32), load_i64(item + 40)
+        first, last, stretch = load_i64(item + 32), load_i64(item + 40), load_i64(args + 176)
         if window > 0:
             first = max(first, position - window + 1)
+        if stretch > 0:
+            first = max(first, position // stretch * stretch)
         for at in range(first, last, TILE):
             keys = min(TILE, last - at)
             gather(load_i64(args + 72), table, block_size, blocks, at, keys, head, kv_heads, dim, k, width)
             gather(load_i64(args + 80), table, block_size, blocks, at, keys, head, kv_heads, v_dim, v, v_width)
+            if rows < _TRANSPOSE_FROM:
+                more, after = max(0, min(TILE, last - at - TILE)), at + TILE
+                fetch_ahead(load_i64(args + 72), table, block_size, blocks, after, more, size * dim, head, kv_heads)
+                fetch_ahead(load_i64(args + 80), table, block_size, blocks, after, more, size * v_dim, head, kv_heads)
             if rows >= _TRANSPOSE_FROM:
                 _transpose(k, width, turned)
                 _fill(scores, room * TILE, np.float32(0))
@@ -297,6 +348,8 @@ def make_attend(kind: str) -> Kernel:
             for r in range(rows):
                 place = position + r // group
                 low = max(0, place - window + 1 - at) if window > 0 else 0
+                if stretch > 0:
+                    low = max(low, place // stretch * stretch - at)
                 high = max(0, min(keys, place + 1 - at))
                 low = min(low, high)
                 row = out + 4 * r * v_width
@@ -314,7 +367,7 @@ def make_attend(kind: str) -> Kernel:
 
 def merge(args: int, chunk: int, thread: int) -> None:
     """Put one token's partial results together, one head a chunk. Arguments: address of the address of the merges;
-    heads, value size; address of the address of the partial results; target, its stride."""
+    heads, value size; address of the address of the partial results; target, its stride; sinks (0: none)."""
     heads, v_dim = load_i64(args + 8), load_i64(args + 16)
     entry, head = load_i64(load_i64(args)) + 24 * (chunk // heads), chunk % heads
     parts, size = load_i64(entry + 16), 4 * (v_dim + 2)
@@ -332,5 +385,6 @@ def merge(args: int, chunk: int, thread: int) -> None:
         total += share * load_f32(at + 4 * v_dim + 4)
         for i in range(v_dim):
             store_f32(target + 4 * i, load_f32(target + 4 * i) + share * load_f32(at + 4 * i))
+    factor = share_of_all(maximum, total, load_i64(args + 48), head)
     for i in range(v_dim):
-        store_f32(target + 4 * i, load_f32(target + 4 * i) / total)
+        store_f32(target + 4 * i, load_f32(target + 4 * i) * factor)

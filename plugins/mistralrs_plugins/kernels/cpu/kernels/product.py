@@ -2,7 +2,7 @@
 
 Integers are multiplied and summed over a group of 16 or 32 values; only that sum is multiplied by both scales::
 
-    sum(w * x) = sum over groups of  w_scale * (x_scale * sum(w_int * x_int) + offset * x_sum)  +  w_minimum * x_sum
+    sum(w * x) = sum over groups of  w_scale * x_scale * sum((w_int + offset) * x_int)  +  w_minimum * x_sum
 
 For few rows of activations weights are unpacked into registers, for each row anew: that is bound by how fast weights
 arrive. For more, 16 weight rows are unpacked into a tile in the cache, and four rows of activations at a time are
@@ -17,11 +17,12 @@ from typing import Any
 import numpy as np
 
 from mistralrs_plugins.kernels.cpu.jit.compiler import inline, part
-from mistralrs_plugins.kernels.cpu.jit.lanes import splat, to_float, zeros_i32
+from mistralrs_plugins.kernels.cpu.jit.lanes import splat, splat_i16, splat_i32, to_float, zeros_i32
 from mistralrs_plugins.kernels.cpu.jit.memory import (
     load_f32,
     load_f32x8,
     load_i16x16,
+    load_i32,
     load_i64,
     load_pair_everywhere,
     prefetch,
@@ -47,55 +48,94 @@ def _nothing(p: Any, h: Any, g: Any) -> Any:
     return splat(np.float32(0))
 
 
-def make_direct(layout: PackedLayout) -> Any:
-    """``direct(w, x, width)``: eight weight rows at ``w`` times one row of activations at ``x``."""
-    block, block_bytes, inside = layout.block, layout.block_bytes, layout.block // 32
-    open_block, unpack, scale = layout.open_block, layout.unpack, layout.scale
-    groups, words = 32 // layout.group, layout.group // 4
-    offset, sign = np.float32(layout.offset), np.float32(layout.sign)
+@inline
+def _sum_of_sixteen(factors: Any, g: Any) -> Any:
+    return load_f32(factors) * np.float32(load_i32(factors + 8 + 4 * g))
+
+
+@inline
+def _sum_of_all(factors: Any, g: Any) -> Any:
+    return load_f32(factors + 4)
+
+
+def make_group(layout: PackedLayout, quarter: int) -> Any:
+    """``group(p, h, j, x, factors, total)``: adds 32 values of eight rows times those of one row of activations.
+
+    ``quarter`` is ``j & 3``, known while this is compiled: it is what shifts depend on.
+    """
+    unpack, scale, words, groups = layout.unpack, layout.scale, layout.group // 4, 32 // layout.group
+    offset, sign, step = layout.offset, np.float32(layout.sign), layout.block_bytes
+    small = 1 if layout.block == 32 else 0  # measured: super-blocks gain nothing by asking ahead
     minimum, minima = layout.minimum or _nothing, 1 if layout.minimum else 0
-    shifted = 1 if layout.offset else 0
+    x_sum = _sum_of_all if groups == 1 else _sum_of_sixteen
 
     @inline
-    def direct(w: Any, x: Any, width: Any) -> Any:
+    def group(p: Any, h: Any, four: Any, x: Any, factors: Any, total: Any) -> Any:
+        j = 4 * four + quarter
+        if small:
+            for line in range(0, step, 64):
+                prefetch(p + _AHEAD + line)
+        for g in range(groups):
+            even = odd = zeros_i32()
+            for i in range(words):
+                first, second = unpack(p, j, g * words + i)
+                even += dot_pairs(first, load_pair_everywhere(x + 8 * (g * words + i)))
+                odd += dot_pairs(second, load_pair_everywhere(x + 8 * (g * words + i) + 4))
+            if offset != 0:
+                integers = load_i32(factors + 8 + 4 * g)
+                if groups == 1:
+                    integers += load_i32(factors + 12)
+                even += splat_i32(offset * integers)
+            total += to_float(even + odd) * splat(load_f32(factors)) * scale(p, h, j * groups + g)
+            if minima:
+                total += minimum(p, h, j * groups + g) * splat(sign * x_sum(factors, g))
+        return total
+
+    return group
+
+
+def make_direct(layout: PackedLayout) -> Any:
+    """``direct(w, x, width)``: eight weight rows at ``w`` times one row of activations at ``x``."""
+    block, block_bytes, open_block = layout.block, layout.block_bytes, layout.open_block
+    fours = block // 128
+    zero, one, two, three = (make_group(layout, quarter) for quarter in range(4))
+
+    @inline
+    def small(w: Any, x: Any, width: Any) -> Any:
+        total = splat(np.float32(0))
+        for b in range(width // 32):
+            p = w + b * block_bytes
+            total = zero(p, open_block(p), 0, x + 64 * b, x + 2 * width + 16 * b, total)
+        return total
+
+    @inline
+    def large(w: Any, x: Any, width: Any) -> Any:
         total = splat(np.float32(0))
         for b in range(width // block):
             p = w + b * block_bytes
-            for line in range(0, block_bytes, 64):
-                prefetch(p + _AHEAD + line)
             h = open_block(p)
-            for j in range(inside):
-                at = x + 64 * (b * inside + j)
-                factors = x + 2 * width + 16 * (b * inside + j)
-                for g in range(groups):
-                    even = odd = zeros_i32()
-                    for i in range(words):
-                        first, second = unpack(p, j, g * words + i)
-                        even += dot_pairs(first, load_pair_everywhere(at + 8 * (g * words + i)))
-                        odd += dot_pairs(second, load_pair_everywhere(at + 8 * (g * words + i) + 4))
-                    sums = to_float(even + odd) * splat(load_f32(factors))
-                    x_sum = load_f32(factors + (4 if groups == 1 else 8 + 4 * g))
-                    if shifted:
-                        sums += splat(offset * x_sum)
-                    total += sums * scale(p, h, j * groups + g)
-                    if minima:
-                        total += minimum(p, h, j * groups + g) * splat(sign * x_sum)
+            for four in range(fours):
+                at, f = x + 64 * 4 * (b * fours + four), x + 2 * width + 16 * 4 * (b * fours + four)
+                total = zero(p, h, four, at, f, total)
+                total = one(p, h, four, at + 64, f + 16, total)
+                total = two(p, h, four, at + 128, f + 32, total)
+                total = three(p, h, four, at + 192, f + 48, total)
         return total
 
-    return direct
+    return small if block == 32 else large
 
 
 def make_unpack(layout: PackedLayout) -> Any:
     """``unpack_tile(w, other, width, tile)``: eight rows at ``w`` and eight at ``other`` into a tile.
 
     For every step of a product, which is two values of each row, a tile holds the vector of the first eight rows and
-    that of the others. Behind them lie the scales of each group, and then the minima, likewise.
+    that of the others, offsets added. Behind them lie the scales of each group, and then the minima, likewise.
     """
     block, block_bytes, inside = layout.block, layout.block_bytes, layout.block // 32
     open_block, unpack, scale = layout.open_block, layout.unpack, layout.scale
     groups = block // layout.group
     minimum, minima = layout.minimum or _nothing, 1 if layout.minimum else 0
-    group = layout.group
+    group, offset = layout.group, layout.offset
 
     @part
     def unpack_eight(w: Any, width: Any, tile: Any) -> None:
@@ -108,8 +148,8 @@ def make_unpack(layout: PackedLayout) -> Any:
                 to = tile + 1024 * (b * inside + j)
                 for i in range(8):
                     first, second = unpack(p, j, i)
-                    store_i16x16(to + 128 * i, first)
-                    store_i16x16(to + 128 * i + 64, second)
+                    store_i16x16(to + 128 * i, first + splat_i16(offset))
+                    store_i16x16(to + 128 * i + 64, second + splat_i16(offset))
             for g in range(groups):
                 store_f32x8(scales + 64 * (b * groups + g), scale(p, h, g))
                 if minima:
@@ -129,21 +169,17 @@ def make_tile(layout: PackedLayout) -> Any:
     The result is for each row of activations two vectors, those of the tile's first and last eight rows.
     """
     group, groups, steps = layout.group, 32 // layout.group, layout.group // 2
-    offset, sign = np.float32(layout.offset), np.float32(layout.sign)
-    shifted, minima = 1 if layout.offset else 0, 1 if layout.minimum else 0
+    sign, minima = np.float32(layout.sign), 1 if layout.minimum else 0
+    x_sum = _sum_of_all if groups == 1 else _sum_of_sixteen
 
     @inline
-    def scaled(a: Any, b: Any, x: Any, place: Any, scale_a: Any, scale_b: Any, u: Any, v: Any) -> Any:
+    def scaled(a: Any, b: Any, x: Any, scale_a: Any, scale_b: Any, u: Any, v: Any) -> Any:
         x_scale = splat(load_f32(x))
-        p, q = to_float(a) * x_scale, to_float(b) * x_scale
-        if shifted:
-            more = splat(offset * load_f32(x + place))
-            p, q = p + more, q + more
-        return u + p * scale_a, v + q * scale_b
+        return u + to_float(a) * x_scale * scale_a, v + to_float(b) * x_scale * scale_b
 
     @inline
-    def with_minima(low_a: Any, low_b: Any, x_sum: Any, u: Any, v: Any) -> Any:
-        y = splat(sign * load_f32(x_sum))
+    def with_minima(low_a: Any, low_b: Any, x: Any, g: Any, u: Any, v: Any) -> Any:
+        y = splat(sign * x_sum(x, g))
         return u + low_a * y, v + low_b * y
 
     @part
@@ -166,19 +202,19 @@ def make_tile(layout: PackedLayout) -> Any:
                     a2, b2 = a2 + dot_pairs(a, x), b2 + dot_pairs(b, x)
                     x = load_pair_everywhere(x3 + at + 4 * s)
                     a3, b3 = a3 + dot_pairs(a, x), b3 + dot_pairs(b, x)
-                f, place = 2 * width + 16 * block, 4 if groups == 1 else 8 + 4 * g
+                f = 2 * width + 16 * block
                 n = 64 * (block * groups + g)
                 p, q = load_f32x8(scales + n), load_f32x8(scales + n + 32)
-                u0, v0 = scaled(a0, b0, x0 + f, place, p, q, u0, v0)
-                u1, v1 = scaled(a1, b1, x1 + f, place, p, q, u1, v1)
-                u2, v2 = scaled(a2, b2, x2 + f, place, p, q, u2, v2)
-                u3, v3 = scaled(a3, b3, x3 + f, place, p, q, u3, v3)
+                u0, v0 = scaled(a0, b0, x0 + f, p, q, u0, v0)
+                u1, v1 = scaled(a1, b1, x1 + f, p, q, u1, v1)
+                u2, v2 = scaled(a2, b2, x2 + f, p, q, u2, v2)
+                u3, v3 = scaled(a3, b3, x3 + f, p, q, u3, v3)
                 if minima:
                     p, q = load_f32x8(lows + n), load_f32x8(lows + n + 32)
-                    u0, v0 = with_minima(p, q, x0 + f + place, u0, v0)
-                    u1, v1 = with_minima(p, q, x1 + f + place, u1, v1)
-                    u2, v2 = with_minima(p, q, x2 + f + place, u2, v2)
-                    u3, v3 = with_minima(p, q, x3 + f + place, u3, v3)
+                    u0, v0 = with_minima(p, q, x0 + f, g, u0, v0)
+                    u1, v1 = with_minima(p, q, x1 + f, g, u1, v1)
+                    u2, v2 = with_minima(p, q, x2 + f, g, u2, v2)
+                    u3, v3 = with_minima(p, q, x3 + f, g, u3, v3)
         return u0, v0, u1, v1, u2, v2, u3, v3
 
     return multiply

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from torch import Tensor
+
 from mistralrs.ops import AttentionSpec, LayerCache
 from mistralrs_plugins.kernels.cpu.program.arguments import AddressOf, Argument, Call, Number, Place, Scratch, strided
 from mistralrs_plugins.kernels.cpu.program.weights import NotCompiled, cache_kind
@@ -42,13 +44,13 @@ def write_call(k: Place, v: Place, cache: LayerCache) -> Call:
     return Call(f"cache:make_write:{kind}", arguments, per={Number.TOKENS: 1})
 
 
-def attend_calls(q: Place, target: Place, cache: LayerCache, spec: AttentionSpec) -> tuple[Call, Call]:
-    """Attention itself, and the merging of split pasts."""
+def attend_calls(
+    q: Place, target: Place, cache: LayerCache, spec: AttentionSpec, sinks: Tensor | None
+) -> tuple[Call, Call]:
+    """Attention itself, and the merging of split pasts. ``sinks`` is float32 ``[heads]``."""
     kind, (blocks, size, heads, dim), v_dim = cache_kind(cache), cache.k.shape, cache.v.shape[3]
     if not spec.causal:
         raise NotCompiled("attention that is not causal")
-    if spec.chunk is not None:
-        raise NotCompiled("attention within chunks")
     if (heads, dim) != (spec.kv_heads, spec.head_dim) or spec.heads % heads or q.width != spec.heads * dim:
         raise NotCompiled("attention over a cache of another shape")
     arguments: list[Argument] = [AddressOf(Number.ITEM_LIST), heads, spec.heads // heads, dim, v_dim]
@@ -56,9 +58,13 @@ def attend_calls(q: Place, target: Place, cache: LayerCache, spec: AttentionSpec
     arguments += [AddressOf(Number.BLOCKS), AddressOf(Number.BLOCKS_WIDTH), size, blocks]
     arguments += [spec.window or 0, float(spec.scale), float(spec.softcap or 0.0), AddressOf(Number.PARTIALS)]
     scratch = Scratch(scratch_bytes(spec.heads // heads, dim, v_dim))
-    attend = Call(f"attention:make_attend:{kind}", [*arguments, scratch, scratch.size], per={Number.ITEMS: heads})
+    more = 0 if sinks is None else sinks.data_ptr()
+    if sinks is not None and sinks.shape != (spec.heads,):
+        raise NotCompiled("sinks of another number than heads")
+    arguments += [scratch, scratch.size, more, spec.chunk or 0]
+    attend = Call(f"attention:make_attend:{kind}", arguments, per={Number.ITEMS: heads})
     merged: list[Argument] = [AddressOf(Number.MERGE_LIST), spec.heads, v_dim, AddressOf(Number.PARTIALS)]
-    merge = Call("attention:merge", [*merged, *strided(target)], per={Number.MERGES: spec.heads})
+    merge = Call("attention:merge", [*merged, *strided(target), more], per={Number.MERGES: spec.heads})
     return attend, merge
 
 

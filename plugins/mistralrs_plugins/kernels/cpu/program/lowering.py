@@ -243,13 +243,19 @@ class Lowering:
         self.emit(attention.write_call(keys, values, cache), [keys, values], [mark])
 
     def _attend(self, _index: int, call: Operation) -> None:
-        q, cache, meta, spec = call.args
+        self._attention(call, None)
+
+    def _attend_sinks(self, _index: int, call: Operation) -> None:
+        self._attention(call, self._vector(call.args[4]))
+
+    def _attention(self, call: Operation, sinks: Tensor | None) -> None:
+        q, cache, meta, spec = call.args[:4]
         self._is_input(meta, "meta")
         queries, v_dim = self.place(q), cache.v.shape[3]
         if id(cache) not in self.written:
             raise NotCompiled("attention over a cache that this step does not append to")
         target = self.new(call.results[0], spec.heads * v_dim)
-        attend, merge = attention.attend_calls(queries, target, cache, spec)
+        attend, merge = attention.attend_calls(queries, target, cache, spec, sinks)
         self.attention.include(spec, v_dim)
         self.emit(attend, [queries, self.written[id(cache)]], [target])
         self.emit(merge, [target], [target])

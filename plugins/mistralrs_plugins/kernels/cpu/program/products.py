@@ -18,8 +18,11 @@ from mistralrs_plugins.kernels.cpu.program.arguments import (
 )
 from mistralrs_plugins.kernels.cpu.program.weights import Table
 
-_CHUNK_BYTES = 64 * 1024
-"""Weights in one chunk of a product. Shorter runs break the processor's prefetching; longer ones leave threads idle."""
+_CHUNK_BYTES = 48 * 1024
+"""Weights in one chunk of a product, about. Shorter runs break the processor's prefetching; longer ones leave threads
+idle."""
+_SHARES = 4
+"""Matrices are cut into a multiple of so many chunks of equal size, so that no thread waits for a last odd one."""
 _TILE_BYTES = 40
 """Scratch memory for each value of a weight row: 16 unpacked rows take 32 bytes and up to 8 for scales and minima."""
 
@@ -51,12 +54,18 @@ def product_call(
     residual: Sequence[Argument] = (0, 0),
 ) -> Call:
     """``output = activations @ weight.T + bias + residual``. ``weight`` stands in for the address in ``table``."""
-    rows_each = _CHUNK_BYTES // table.row_bytes // (2 * ROWS) * 2 * ROWS
-    each = max(2 * ROWS, rows_each)
+    each = _chunk_rows(table)
     given = strided(activations) if isinstance(activations, Place) else activations
-    scratch = 64 + (0 if is_dense(layout) else _TILE_BYTES * table.width)
+    scratch = 0 if is_dense(layout) else 64 + _TILE_BYTES * table.width
     arguments: list[Argument] = [AddressOf(rows), *given, table.width]
     arguments += [table.address if weight is None else weight, table.row_bytes, table.rows, *output, *residual]
     arguments += [bias, each, Scratch(scratch), scratch]
     kernel = f"{'dense' if is_dense(layout) else 'product'}:make_product:{layout}"
     return Call(kernel, arguments, fixed=-(-table.rows // each))
+
+
+def _chunk_rows(table: Table) -> int:
+    """Rows in a chunk: whole tiles of 16."""
+    tiles = -(-table.rows // (2 * ROWS))
+    chunks = max(1, round(table.rows * table.row_bytes / _CHUNK_BYTES / _SHARES)) * _SHARES
+    return -(-tiles // chunks) * 2 * ROWS
