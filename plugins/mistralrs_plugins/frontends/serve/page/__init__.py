@@ -1,0 +1,1 @@
+"""The web page's own files, and the libraries it is made with under ``vendor``."""
