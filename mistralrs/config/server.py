@@ -22,7 +22,8 @@ class ServerConfig(Section):
     a step may take before the server says that it is not ready. ``header_timeout`` and ``body_timeout`` bound how
     long a client may take to send, ``send_timeout`` how long it may take to read a piece of its answer.
     ``idle_unload`` is after how long without a request a model is unloaded, ``memory_budget_mb`` (MiB) what all
-    models together may take; None is never, and what the machine has.
+    models together may take; None is never, and what the machine has. ``ui`` is the web page.
+    ``otlp_endpoint`` is the address of a collector of OpenTelemetry, which gets a span for each request.
     """
 
     host: str = "127.0.0.1"
@@ -47,6 +48,7 @@ class ServerConfig(Section):
     access_log_health: bool = False
     request_id_header: bool = True
     metrics: bool = True
+    otlp_endpoint: str | None = None
 
     @field_validator("api_key")
     @classmethod
@@ -62,6 +64,13 @@ class ServerConfig(Section):
         return tuple(origin.rstrip("/") for origin in origins)
 
     @model_validator(mode="after")
+    @field_validator("otlp_endpoint")
+    @classmethod
+    def _check_endpoint(cls, endpoint: str | None) -> str | None:
+        if endpoint is not None and not endpoint.startswith(("http://", "https://")):
+            raise ValueError(f"{endpoint!r} is not an address such as http://127.0.0.1:4318")
+        return endpoint
+
     def _guard_the_network(self) -> Self:
         if not (self.is_loopback or self.api_key or self.api_key_file or self.insecure):
             raise ValueError(

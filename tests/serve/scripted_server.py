@@ -17,7 +17,7 @@ from mistralrs.errors import MistralrsError
 from mistralrs.plugin.host import PluginHost
 from mistralrs.plugin.policy import load_policy
 from mistralrs_plugins.frontends.serve.models.model import ModelPlan
-from mistralrs_plugins.frontends.serve.server import Plan, bind, load_keys, serve
+from mistralrs_plugins.frontends.serve.server import Plan, bind, load_keys, load_tracing, serve
 from tests.serve.scripted_text import recipe, text_side
 
 
@@ -50,6 +50,7 @@ def main() -> int:
             keys=load_keys(config),
             listener=bind(config),
             host=PluginHost(load_policy()),
+            tracing=load_tracing(config),
         )
         serve(plan)
     except MistralrsError as error:

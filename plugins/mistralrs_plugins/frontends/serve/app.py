@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -35,6 +37,9 @@ from mistralrs_plugins.frontends.serve.service import Service
 from mistralrs_plugins.frontends.serve.stream import ErrorResponse
 
 ROUTERS = (health, models, chat, completions, responses, messages, embeddings, text, files, system, docs, absent)
+if TYPE_CHECKING:
+    from mistralrs_plugins.frontends.serve.tracing import Tracing
+
 """The modules of all routes but those that a setting switches off."""
 
 
@@ -60,7 +65,7 @@ def make_app(service: Service) -> FastAPI:
     return app
 
 
-def make_server_app(service: Service, keys: KeyRing) -> ASGIApp:
+def make_server_app(service: Service, keys: KeyRing, tracing: Tracing | None = None) -> ASGIApp:
     """The whole application, as a server runs it."""
     app: ASGIApp = make_app(service)
     config = service.config
@@ -72,7 +77,10 @@ def make_server_app(service: Service, keys: KeyRing) -> ASGIApp:
             allow_headers=["*"],
             expose_headers=["x-request-id"],
         )
-    return Access(Guard(app, config, keys), config, service.metrics)
+    app = Guard(app, config, keys)
+    if tracing is not None:
+        app = tracing.around(app)
+    return Access(app, config, service.metrics)
 
 
 async def _refused(request: Request, error: Exception) -> Response:

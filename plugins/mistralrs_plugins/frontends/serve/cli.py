@@ -136,6 +136,10 @@ def _config(params: Mapping[str, Any]) -> ServerConfig:
     from mistralrs.config.section import build
     from mistralrs.config.server import ServerConfig
 
+    otlp_endpoint: Annotated[
+        str | None,
+        typer.Option(metavar="URL", rich_help_panel=LOGS, help="Send a span for each request to this collector."),
+    ] = None,
     values = {name: value for name, value in params.items() if name in ServerConfig.model_fields}
     values |= {name: tuple(values[name] or ()) for name in ("api_key", "cors_origin")}
     values |= {name: not params[f"disable_{name}"] for name in ("access_log", "request_id_header", "metrics")}
@@ -147,7 +151,7 @@ def _serve(
 ) -> None:
     from mistralrs.api.log import RequestLog
     from mistralrs.config.also import FurtherModel, parse_also
-    from mistralrs_plugins.frontends.serve.server import Plan, bind, load_keys, serve
+    from mistralrs_plugins.frontends.serve.server import Plan, bind, load_keys, load_tracing, serve
 
     wanted = [FurtherModel(sections.model, aliases), *(parse_also(text, sections.model) for text in also)]
     keys = load_keys(config)
@@ -178,3 +182,4 @@ def _model(context: CliContext, sections: Sections, wanted: FurtherModel, progre
         max_seqs=runtime.max_seqs,
         names=wanted.aliases,
     )
+        tracing=load_tracing(config),

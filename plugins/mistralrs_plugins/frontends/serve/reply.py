@@ -67,13 +67,16 @@ async def begin(
     model.engine.need("generate")
     ticket = await service.admit(request, model, answers)
     try:
+        watch = service.watchers[model.id].watch()
+        if (trace := request.scope.get("trace")) is not None:
+            watch = trace.watching(model.id, sampling, watch)
         generation = model.engine.generate(
             await prompts(),
             sampling,
             n=body.n,
             truncate=body.truncate_sequence if truncate is None else truncate,
             cache_salt=cache_salt(request, body.cache_salt),
-            observe=service.watchers[model.id].watch(),
+            observe=watch,
         )
     except BaseException:
         ticket.give_back()

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import uvicorn
+from typing import TYPE_CHECKING
 
 from mistralrs.api.log import RequestLog
 from mistralrs.api.process import Post
@@ -28,8 +29,12 @@ from mistralrs_plugins.frontends.serve.service import Service
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 KILLED_AT_ONCE = 1
+if TYPE_CHECKING:
+    from mistralrs_plugins.frontends.serve.tracing import Tracing
 
 
+
+OTLP_VARIABLES = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """Everything a server needs. The first of ``models`` is the default one; ``listener`` is bound and open."""
@@ -45,6 +50,7 @@ class Plan:
 def _pool(plan: Plan, post: Post) -> ModelPool:
     config = plan.config
     budget = None if config.memory_budget_mb is None else config.memory_budget_mb << 20
+    tracing: Tracing | None = None
     models = [Model(each, post, plan.host.notify) for each in plan.models]
     check_plans(models, budget)
     limits = PoolLimits(budget=budget, idle_unload=config.idle_unload, drain_timeout=config.drain_timeout)
@@ -72,6 +78,22 @@ def bind(config: ServerConfig) -> socket.socket:
         found = socket.getaddrinfo(config.host, config.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError):
         raise UsageError(f"--host: {config.host!r} is not a host name or address") from None
+def load_tracing(config: ServerConfig) -> Tracing | None:
+    """Where spans go, if anywhere. Raises :class:`UsageError` when that is wanted and not installed."""
+    named = [name for name in OTLP_VARIABLES if os.environ.get(name)]
+    if config.otlp_endpoint is None and not named:
+        return None
+    try:
+        from mistralrs_plugins.frontends.serve.tracing import Tracing
+    except ImportError:
+        hint = 'pip install "mistralrs-py[otel]"'
+        if config.otlp_endpoint is not None:
+            raise UsageError("--otlp-endpoint needs OpenTelemetry, which is not installed", hint) from None
+        note(f"warning: {named[0]} is set, but OpenTelemetry is not installed: {hint}")  # it may be meant for others
+        return None
+    return Tracing(config.otlp_endpoint)
+
+
     family, kind, protocol, _, address = found[0]
     listener = socket.socket(family, kind, protocol)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -112,7 +134,7 @@ class Server:
         config = self._plan.config
         logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # it warns of each request that is not HTTP
         return uvicorn.Config(
-            make_server_app(self.service, self._plan.keys),
+            make_server_app(self.service, self._plan.keys, self._plan.tracing),
             http=guarded_protocol(
                 header_timeout=config.header_timeout,
                 body_timeout=config.body_timeout,
@@ -162,6 +184,8 @@ class Server:
         note(f"OpenAI interface: {root}/v1, Anthropic interface: {root}, description: {root}/docs")
         if not (self._plan.keys or self._plan.config.is_loopback):
             note("warning: everybody who can reach this address can use the server (--insecure)")
+            if self._plan.tracing is not None:
+                await asyncio.to_thread(self._plan.tracing.close)
 
     def _signaled(self) -> None:
         if self._stopping is not None:
