@@ -48,6 +48,7 @@ class ServerConfig(Section):
     access_log_health: bool = False
     request_id_header: bool = True
     metrics: bool = True
+    ui: bool = True
     otlp_endpoint: str | None = None
 
     @field_validator("api_key")
@@ -63,7 +64,6 @@ class ServerConfig(Section):
                 raise ValueError(f"{origin!r} is not an origin such as https://chat.example")
         return tuple(origin.rstrip("/") for origin in origins)
 
-    @model_validator(mode="after")
     @field_validator("otlp_endpoint")
     @classmethod
     def _check_endpoint(cls, endpoint: str | None) -> str | None:
@@ -71,6 +71,7 @@ class ServerConfig(Section):
             raise ValueError(f"{endpoint!r} is not an address such as http://127.0.0.1:4318")
         return endpoint
 
+    @model_validator(mode="after")
     def _guard_the_network(self) -> Self:
         if not (self.is_loopback or self.api_key or self.api_key_file or self.insecure):
             raise ValueError(

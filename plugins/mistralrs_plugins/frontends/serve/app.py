@@ -36,10 +36,10 @@ from mistralrs_plugins.frontends.serve.routers import (
 from mistralrs_plugins.frontends.serve.service import Service
 from mistralrs_plugins.frontends.serve.stream import ErrorResponse
 
-ROUTERS = (health, models, chat, completions, responses, messages, embeddings, text, files, system, docs, absent)
 if TYPE_CHECKING:
     from mistralrs_plugins.frontends.serve.tracing import Tracing
 
+ROUTERS = (health, models, chat, completions, responses, messages, embeddings, text, files, system, docs, absent)
 """The modules of all routes but those that a setting switches off."""
 
 

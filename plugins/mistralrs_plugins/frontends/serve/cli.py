@@ -124,6 +124,10 @@ def serve(
     disable_metrics: Annotated[
         bool, typer.Option("--disable-metrics", rich_help_panel=LOGS, help="No /metrics.")
     ] = False,
+    otlp_endpoint: Annotated[
+        str | None,
+        typer.Option(metavar="URL", rich_help_panel=LOGS, help="Send a span for each request to this collector."),
+    ] = None,
 ) -> None:
     """Serve a model over HTTP, to clients of OpenAI and Anthropic."""
     if selector not in SELECTORS:
@@ -136,10 +140,6 @@ def _config(params: Mapping[str, Any]) -> ServerConfig:
     from mistralrs.config.section import build
     from mistralrs.config.server import ServerConfig
 
-    otlp_endpoint: Annotated[
-        str | None,
-        typer.Option(metavar="URL", rich_help_panel=LOGS, help="Send a span for each request to this collector."),
-    ] = None,
     values = {name: value for name, value in params.items() if name in ServerConfig.model_fields}
     values |= {name: tuple(values[name] or ()) for name in ("api_key", "cors_origin")}
     values |= {name: not params[f"disable_{name}"] for name in ("access_log", "request_id_header", "metrics")}
@@ -165,6 +165,7 @@ def _serve(
         listener=listener,
         log=RequestLog(context.log) if context.log else None,
         host=context.host,
+        tracing=load_tracing(config),
     )
     serve(plan)
 
@@ -182,4 +183,3 @@ def _model(context: CliContext, sections: Sections, wanted: FurtherModel, progre
         max_seqs=runtime.max_seqs,
         names=wanted.aliases,
     )
-        tracing=load_tracing(config),

@@ -10,9 +10,9 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import uvicorn
-from typing import TYPE_CHECKING
 
 from mistralrs.api.log import RequestLog
 from mistralrs.api.process import Post
@@ -27,14 +27,14 @@ from mistralrs_plugins.frontends.serve.models.pool import LAST_WORDS_SECONDS, Mo
 from mistralrs_plugins.frontends.serve.protocol import guarded_protocol
 from mistralrs_plugins.frontends.serve.service import Service
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
-KILLED_AT_ONCE = 1
 if TYPE_CHECKING:
     from mistralrs_plugins.frontends.serve.tracing import Tracing
 
-
-
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+KILLED_AT_ONCE = 1
 OTLP_VARIABLES = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """Everything a server needs. The first of ``models`` is the default one; ``listener`` is bound and open."""
@@ -45,12 +45,12 @@ class Plan:
     listener: socket.socket
     host: PluginHost
     log: RequestLog | None = None
+    tracing: Tracing | None = None
 
 
 def _pool(plan: Plan, post: Post) -> ModelPool:
     config = plan.config
     budget = None if config.memory_budget_mb is None else config.memory_budget_mb << 20
-    tracing: Tracing | None = None
     models = [Model(each, post, plan.host.notify) for each in plan.models]
     check_plans(models, budget)
     limits = PoolLimits(budget=budget, idle_unload=config.idle_unload, drain_timeout=config.drain_timeout)
@@ -72,12 +72,6 @@ def load_keys(config: ServerConfig) -> KeyRing:
     return KeyRing(keys)
 
 
-def bind(config: ServerConfig) -> socket.socket:
-    """A listening socket. Raises :class:`UsageError` for an address that cannot be used or is in use."""
-    try:
-        found = socket.getaddrinfo(config.host, config.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    except (OSError, UnicodeError):
-        raise UsageError(f"--host: {config.host!r} is not a host name or address") from None
 def load_tracing(config: ServerConfig) -> Tracing | None:
     """Where spans go, if anywhere. Raises :class:`UsageError` when that is wanted and not installed."""
     named = [name for name in OTLP_VARIABLES if os.environ.get(name)]
@@ -94,6 +88,12 @@ def load_tracing(config: ServerConfig) -> Tracing | None:
     return Tracing(config.otlp_endpoint)
 
 
+def bind(config: ServerConfig) -> socket.socket:
+    """A listening socket. Raises :class:`UsageError` for an address that cannot be used or is in use."""
+    try:
+        found = socket.getaddrinfo(config.host, config.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (OSError, UnicodeError):
+        raise UsageError(f"--host: {config.host!r} is not a host name or address") from None
     family, kind, protocol, _, address = found[0]
     listener = socket.socket(family, kind, protocol)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -167,6 +167,8 @@ class Server:
             self._plan.host.notify("mistralrs_stopping")
             if self._plan.log is not None:
                 self._plan.log.close()
+            if self._plan.tracing is not None:
+                await asyncio.to_thread(self._plan.tracing.close)
         if starting.done() and not starting.cancelled():
             starting.result()
 
@@ -184,8 +186,6 @@ class Server:
         note(f"OpenAI interface: {root}/v1, Anthropic interface: {root}, description: {root}/docs")
         if not (self._plan.keys or self._plan.config.is_loopback):
             note("warning: everybody who can reach this address can use the server (--insecure)")
-            if self._plan.tracing is not None:
-                await asyncio.to_thread(self._plan.tracing.close)
 
     def _signaled(self) -> None:
         if self._stopping is not None:
