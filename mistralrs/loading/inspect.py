@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from mistralrs.checkpoint import Checkpoint, ModelFiles
 from mistralrs.errors import ModelFormatError
+from mistralrs.modelkit.text_side import text_side
 from mistralrs.plugin import ArchitectureSpec, FormatSpec, ModelFacts, ModelInfo
 
 if TYPE_CHECKING:
@@ -79,6 +80,8 @@ def inspect(host: PluginHost, files: ModelFiles, selection: ModelSelection) -> I
     spec = _format(host, files, selection.format)
     checkpoint: Checkpoint = host.make(spec, spec.opener, files)
     architecture = _architecture(host, checkpoint, selection.arch)
+    if architecture.modalities == ("text",):
+        checkpoint = text_side(checkpoint)
     raw = _raw_config(host, architecture, checkpoint)
     return Inspected(
         files=files,

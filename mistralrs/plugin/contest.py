@@ -35,8 +35,10 @@ class Ballot:
         self._records = list(records)
         self._policy = policy
         self._by_key: dict[str, list[Candidate]] = {}
+        self._spelled: dict[str, str] = {}
         for record in self._records:
             for spec in record.specs:
+                self._spelled.setdefault(_letters(spec.name), spec.name)
                 for key in spec.keys:
                     self._by_key.setdefault(key, []).append(Candidate(record, spec))
 
@@ -44,7 +46,10 @@ class Ballot:
         """Who may serve the key: first what ``[prefer]`` names, else the built-ins, else everyone.
 
         A built-in goes before a third party because installing a package must never change what a key means.
+        Of a name that nobody has exactly, only letters and digits count: ``qwen3_5`` is ``qwen3-5``.
         """
+        if key not in self._by_key:
+            key = self._spelled.get(_letters(key), key)
         usable = [each for each in self._by_key.get(key, ()) if each.record.status in USABLE]
         if pinned := self._policy.prefer.get(f"{self._kind}:{key}"):
             return [each for each in usable if pinned in each.record.names]

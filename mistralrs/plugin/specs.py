@@ -80,17 +80,20 @@ class Spec:
 class ArchitectureSpec(Spec):
     """A model architecture.
 
-    ``hf_names`` are class names in config.json, ``gguf_names`` values of ``general.architecture``. ``config`` is the
-    pydantic model of config.json, ``build`` makes the module from a config and a weight builder, ``gguf`` is the table
-    that maps a GGUF file to both. ``matches(metadata, tensors) -> int`` says how well a checkpoint fits when several
-    plugins share its key: the highest wins, below zero is "not mine", no function counts as 0. ``tiny`` is a config
-    small enough for tests.
+    ``hf_names`` are class names in config.json, ``gguf_names`` values of ``general.architecture``, ``aliases`` further
+    names that a user may say. Of a class whose config.json has a ``text_config``, an architecture without other
+    modalities is given the text side alone (:mod:`mistralrs.modelkit.text_side`). ``config`` is the pydantic model of
+    config.json, ``build`` makes the module from a config and a weight builder, ``gguf`` is the table that maps a GGUF
+    file to both. ``matches(metadata, tensors) -> int`` says how well a checkpoint fits when several plugins share its
+    key: the highest wins, below zero is "not mine", no function counts as 0. ``tiny`` is a config small enough for
+    tests.
     """
 
     kind: ClassVar[str] = "architecture"
 
     hf_names: tuple[str, ...] = ()
     gguf_names: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
     config: Ref
     build: Ref
     gguf: Ref | None = None
@@ -103,7 +106,7 @@ class ArchitectureSpec(Spec):
 
     @property
     def _own_keys(self) -> tuple[str, ...]:
-        return (*self.hf_names, *(f"gguf:{name}" for name in self.gguf_names))
+        return (*self.hf_names, *self.aliases, *(f"gguf:{name}" for name in self.gguf_names))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -235,3 +235,21 @@ def test_options_come_from_the_policy(dists: Distributions, make_host: MakeHost)
     host = make_host(options={"architecture/acme": {"size": 3}})
     assert host.options(host.resolve("architecture", "A")) == {"size": 3}
     assert make_host().options(make_host().resolve("architecture", "A")) == {}
+
+
+@pytest.mark.parametrize("spelled", ["acme-2-5-moe", "acme_2_5_moe", "acme2.5moe", "Acme-2.5-MoE"])
+def test_of_a_name_only_letters_and_digits_count(spelled: str, dists: Distributions, make_host: MakeHost) -> None:
+    dists.architecture("acme", name="acme-2-5-moe", keys=("AcmeForCausalLM",))
+    host = make_host()
+    assert host.resolve("architecture", spelled).name == "acme-2-5-moe"
+    assert host.provides("architecture", spelled)
+    with pytest.raises(PluginError, match="did you mean 'AcmeForCausalLM'"):
+        host.resolve("architecture", "AcmeForCausalLN")
+
+
+def test_a_name_as_it_is_goes_before_one_that_is_spelled_alike(dists: Distributions, make_host: MakeHost) -> None:
+    dists.architecture("first", name="acme-1")
+    dists.architecture("second", name="acme_1")
+    host = make_host()
+    assert host.resolve("architecture", "acme_1").name == "acme_1"
+    assert host.resolve("architecture", "acme_1").name == "acme_1"

@@ -14,7 +14,7 @@ def mistralrs_register_architectures() -> Iterable[ArchitectureSpec]:
     yield ArchitectureSpec(
         name="gemma3",
         summary="Gemma 3 (text)",
-        hf_names=("Gemma3ForCausalLM",),
+        hf_names=("Gemma3ForCausalLM", "Gemma3ForConditionalGeneration"),
         gguf_names=("gemma3",),
         config=Ref("mistralrs_plugins.architectures.gemma3.config:Gemma3Config"),
         build=Ref("mistralrs_plugins.architectures.gemma3.model:build"),

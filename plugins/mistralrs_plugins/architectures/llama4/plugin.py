@@ -14,7 +14,7 @@ def mistralrs_register_architectures() -> Iterable[ArchitectureSpec]:
     yield ArchitectureSpec(
         name="llama4",
         summary="Llama 4 Scout and Maverick (text)",
-        hf_names=("Llama4ForCausalLM",),
+        hf_names=("Llama4ForCausalLM", "Llama4ForConditionalGeneration"),
         gguf_names=("llama4",),
         config=Ref("mistralrs_plugins.architectures.llama4.config:Llama4Config"),
         build=Ref("mistralrs_plugins.architectures.llama4.model:build"),

@@ -14,10 +14,12 @@ def mistralrs_register_architectures() -> Iterable[ArchitectureSpec]:
     yield ArchitectureSpec(
         name="ministral3",
         summary="Ministral 3",
-        hf_names=("Ministral3ForCausalLM",),
+        hf_names=("Ministral3ForCausalLM", "Mistral3ForConditionalGeneration"),
         gguf_names=("mistral3",),
+        aliases=("mistral3",),
         config=Ref("mistralrs_plugins.architectures.ministral3.config:Ministral3Config"),
         build=Ref("mistralrs_plugins.architectures.ministral3.model:build"),
         gguf=Ref("mistralrs_plugins.architectures.ministral3.config:GGUF"),
+        matches=Ref("mistralrs_plugins.architectures.ministral3.config:matches"),
         tiny={**TINY, "head_dim": 16},
     )

@@ -14,8 +14,9 @@ def mistralrs_register_architectures() -> Iterable[ArchitectureSpec]:
     yield ArchitectureSpec(
         name="mistral",
         summary="Mistral 7B, Nemo and Small (text)",
-        hf_names=("MistralForCausalLM",),
+        hf_names=("MistralForCausalLM", "Mistral3ForConditionalGeneration"),
         gguf_names=("llama",),
+        aliases=("mistral3",),
         config=Ref("mistralrs.modelkit.config:CausalConfig"),
         build=Ref("mistralrs_plugins.architectures.mistral.model:build"),
         gguf=Ref("mistralrs_plugins.architectures.mistral.gguf:GGUF"),

@@ -16,6 +16,7 @@ def mistralrs_register_architectures() -> Iterable[ArchitectureSpec]:
         summary="Phi 3.5 MoE and Phi mini MoE",
         hf_names=("PhimoeForCausalLM", "PhiMoEForCausalLM"),
         gguf_names=("phimoe",),
+        aliases=("phi3.5moe",),
         config=Ref("mistralrs_plugins.architectures.phimoe.config:PhimoeConfig"),
         build=Ref("mistralrs_plugins.architectures.phimoe.model:build"),
         gguf=Ref("mistralrs_plugins.architectures.phimoe.config:GGUF"),

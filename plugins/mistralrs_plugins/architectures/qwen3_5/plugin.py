@@ -14,7 +14,7 @@ def mistralrs_register_architectures() -> Iterable[ArchitectureSpec]:
     yield ArchitectureSpec(
         name="qwen3-5",
         summary="Qwen 3.5 (text)",
-        hf_names=("Qwen3_5ForCausalLM",),
+        hf_names=("Qwen3_5ForCausalLM", "Qwen3_5ForConditionalGeneration"),
         gguf_names=("qwen35",),
         config=Ref("mistralrs.modelkit.state_config:DeltaConfig"),
         build=Ref("mistralrs_plugins.architectures.qwen3_5.model:build"),

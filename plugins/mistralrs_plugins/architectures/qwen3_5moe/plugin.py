@@ -14,7 +14,7 @@ def mistralrs_register_architectures() -> Iterable[ArchitectureSpec]:
     yield ArchitectureSpec(
         name="qwen3-5moe",
         summary="Qwen 3.5 with experts (text)",
-        hf_names=("Qwen3_5MoeForCausalLM",),
+        hf_names=("Qwen3_5MoeForCausalLM", "Qwen3_5MoeForConditionalGeneration"),
         gguf_names=("qwen35moe",),
         config=Ref("mistralrs.modelkit.state_config:DeltaMoeConfig"),
         build=Ref("mistralrs_plugins.architectures.qwen3_5moe.model:build"),

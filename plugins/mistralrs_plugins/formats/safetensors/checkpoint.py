@@ -7,9 +7,10 @@ from mmap import mmap
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from mistralrs.checkpoint import ModelFiles, TensorInfo
+from mistralrs.checkpoint import Checkpoint, ModelFiles, TensorInfo
 from mistralrs.checkpoint.mapped import map_file
 from mistralrs.errors import ModelFormatError
+from mistralrs_plugins.formats.safetensors.consolidated import PARAMS, consolidated, is_consolidated
 from mistralrs_plugins.formats.safetensors.header import FLOATS, parse_header
 from mistralrs_plugins.formats.safetensors.shards import Shards, find_shards
 from mistralrs_plugins.formats.safetensors.strictjson import read_object
@@ -21,11 +22,14 @@ CONFIG = "config.json"
 ROLES = {"bos": "bos_token_id", "eos": "eos_token_id", "pad": "pad_token_id"}
 
 
-def open_safetensors(files: ModelFiles) -> SafetensorsCheckpoint:
+def open_safetensors(files: ModelFiles) -> Checkpoint:
     """Open the safetensors file or shards of a model. Code that config.json may point at (``auto_map``) is never run.
 
     Raises :class:`~mistralrs.errors.ModelFormatError` for damaged, inconsistent or incomplete files.
     """
+    if is_consolidated(files):
+        params = files.companions[PARAMS]
+        return consolidated(SafetensorsCheckpoint(find_shards(files), read_object(params)), params)
     if CONFIG not in files.companions:
         raise ModelFormatError(f"{files.id}: {CONFIG} is missing", "put it beside the weights")
     return SafetensorsCheckpoint(find_shards(files), read_object(files.companions[CONFIG]))
@@ -83,7 +87,7 @@ class SafetensorsCheckpoint:
         Raises KeyError for an unknown name, :class:`~mistralrs.errors.ModelFormatError` for a type that is no weight's.
         """
         info = self._tensors[name]
-        if info.layout not in FLOATS.values():
+        if info.layout.dtype is None:
             raise ModelFormatError(
                 f"tensor {name[:80]!r} is stored as {info.layout.name.upper()}, which is not supported",
                 f"supported: {', '.join(FLOATS)}",

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 from mistralrs.checkpoint import TensorInfo
 from mistralrs.errors import ModelFormatError
-from mistralrs.layouts import BF16, F16, F32, Layout
+from mistralrs.layouts import BF16, F16, F32, U8, Layout
 from mistralrs_plugins.formats.safetensors.strictjson import HINT, MAX_BYTES, parse_object
 
 LENGTH_BYTES = 8
@@ -24,7 +24,6 @@ FLOATS = {"F32": F32, "F16": F16, "BF16": BF16}
 # Known but not readable as weights: such tensors may lie in a file as long as nothing asks for them.
 OTHERS = {
     "BOOL": 1,
-    "U8": 1,
     "I8": 1,
     "F8_E4M3": 1,
     "F8_E5M2": 1,
@@ -38,7 +37,7 @@ OTHERS = {
     "F64": 8,
     "C64": 8,
 }
-LAYOUTS = {**FLOATS, **{name: Layout(name.lower(), 1, size) for name, size in OTHERS.items()}}
+LAYOUTS = {**FLOATS, "U8": U8, **{name: Layout(name.lower(), 1, size) for name, size in OTHERS.items()}}
 
 
 @dataclass(frozen=True, slots=True)

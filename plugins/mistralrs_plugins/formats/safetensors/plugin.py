@@ -14,11 +14,12 @@ def mistralrs_register_formats() -> Iterator[FormatSpec]:
     """Declare the format."""
     yield FormatSpec(
         name="safetensors",
-        summary="safetensors files of Hugging Face repositories, one or several, with their config.json",
+        summary="safetensors files with config.json, one or several, or Mistral's own with params.json",
         suffixes=(".safetensors",),
         opener=Ref("mistralrs_plugins.formats.safetensors.checkpoint:open_safetensors"),
         companions=(
             "config.json",
+            "params.json",
             "generation_config.json",
             "*.safetensors.index.json",
             "tokenizer_config.json",
