@@ -156,7 +156,7 @@ class Engine:
         for row in range(len(sequences)):
             if faults.flagged("step.logits"):
                 logits[row] = torch.nan
-        for sequence, outcome in zip(sequences, sampling.sample(logits, sequences), strict=True):
+        for sequence, outcome in zip(sequences, sampling.sample(self.runner.ops, logits, sequences), strict=True):
             try:
                 self._accept(sequence, outcome)
             except Exception as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from mistralrs.errors import RequestError
 
@@ -142,8 +142,7 @@ class Shutdown:
     """Finish everything with ``canceled`` and end the loop."""
 
 
-@dataclass(frozen=True, slots=True)
-class TokenLogprob:
+class TokenLogprob(NamedTuple):
     """Natural log of the raw distribution's probability, before temperature and filters."""
 
     token: int

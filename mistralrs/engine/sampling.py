@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence as Items
 from dataclasses import dataclass
 from hashlib import blake2b
 
 import numpy as np
+import torch
 from torch import Tensor
 
-from mistralrs.engine.candidates import Logits, Rows
-from mistralrs.engine.draws import Settings, draw, probabilities
 from mistralrs.engine.request import TokenLogprob
 from mistralrs.engine.sequence import Sequence
 from mistralrs.errors import EngineError
+from mistralrs.ops.ops import Ops
 
 LOWEST_LOGPROB = -9999.0
 """Stands for the logarithm of zero, which JSON cannot carry."""
+
+GREEDY = (0.0,) * 5
+"""Settings of :meth:`Ops.draw` for the most likely token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,28 +41,35 @@ class NumericalError(EngineError):
 Outcome = Sampled | Exception
 
 
-def sample(logits: Tensor, sequences: Items[Sequence]) -> list[Outcome]:
+def sample(ops: Ops, logits: Tensor, sequences: Items[Sequence]) -> list[Outcome]:
     """The next token of each sequence from its row of ``logits`` ``[len(sequences), vocab]``, which is overwritten.
 
     What goes wrong with a row is returned in its place: the other rows are not affected.
     """
-    if all(sequence.is_greedy for sequence in sequences):
-        return _most_likely(logits)
-    rows: Rows = logits.float().cpu().numpy()
+    if not sequences:
+        return []
+    logits = logits.float()
+    if any(sequence.adjuster is not None for sequence in sequences):
+        logits = logits.cpu()
+    told = [index for index, sequence in enumerate(sequences) if sequence.sampling.top_logprobs is not None]
+    raw = logits.clone() if any(sequences[index].adjuster is not None for index in told) else logits
+    settings: list[tuple[float, ...]] = [GREEDY] * len(sequences)
     outcomes: dict[int, Outcome] = {}
-    raw: dict[int, Rows] = {}
-    for index, (row, sequence) in enumerate(zip(rows, sequences, strict=True)):
+    for index, sequence in enumerate(sequences):
         try:
-            raw[index] = _adjust(row, sequence)
+            settings[index] = _settings(sequence)
+            _adjust(logits[index], sequence)
         except Exception as error:
             outcomes[index] = error
-    found = Logits(rows)
-    for index, finite in enumerate(np.isfinite(found.maxima).tolist()):
-        if not finite:
-            outcomes[index] = NumericalError()
-    for members in _alike(sequences, [index for index in raw if index not in outcomes]):
-        for index, token in zip(members, _choose_each(found, members, sequences), strict=True):
-            outcomes[index] = _report(token, raw[index], sequences[index])
+    tokens = ops.draw(logits, torch.tensor(settings, dtype=torch.float64)).tolist()
+    for index, token in enumerate(tokens):
+        if index not in outcomes:
+            outcomes[index] = Sampled(token) if token >= 0 else NumericalError()
+    told = [index for index in told if isinstance(outcomes[index], Sampled)]
+    if told:
+        rows = raw if len(told) == len(raw) else raw[told]
+        counts = [sequences[index].sampling.top_logprobs or 0 for index in told]
+        outcomes.update(zip(told, with_logprobs(ops, rows, [tokens[index] for index in told], counts), strict=True))
     return [outcomes[index] for index in range(len(sequences))]
 
 
@@ -73,78 +82,30 @@ def uniform(seed: int, index: int) -> float:
     return (int.from_bytes(digest) >> 12) * 2.0**-52
 
 
-def log_probabilities(row: Rows, token: int, count: int) -> tuple[TokenLogprob, tuple[TokenLogprob, ...]]:
-    """The log-probability of ``token`` and those of the ``count`` most likely tokens under softmax of ``row``."""
-    likeliest = int(row.argmax())
-    total = float(row[likeliest]) - math.log(float(probabilities(row)[likeliest]))
-
-    def of(index: int) -> TokenLogprob:
-        return TokenLogprob(index, max(float(row[index]) - total, LOWEST_LOGPROB))
-
-    top = Logits(row[None]).largest(np.zeros(1, np.int64), min(count, len(row)))[0].tolist() if count else []
-    return of(token), tuple(of(index) for index in top)
+def with_logprobs(ops: Ops, rows: Tensor, tokens: Items[int], counts: Items[int]) -> list[Sampled]:
+    """``tokens`` with their log-probabilities and those of each row's ``counts`` most likely, under its softmax."""
+    totals, top = ops.likeliest(rows, max(counts))
+    indices = torch.cat([torch.tensor(tokens)[:, None], top], dim=1)
+    values = rows.gather(1, indices.to(rows.device)).cpu() - totals[:, None]
+    lines = zip(indices.tolist(), values.clamp(min=LOWEST_LOGPROB).tolist(), counts, strict=True)
+    told = [tuple(map(TokenLogprob, line[: 1 + count], given)) for line, given, count in lines]
+    return [Sampled(each[0].token, each[0], each[1:]) for each in told]
 
 
-def _most_likely(logits: Tensor) -> list[Outcome]:
-    """The most likely token of every row, in one go."""
-    if logits.device.type == "cpu":
-        rows = logits.float().numpy()
-        tokens = rows.argmax(axis=1)
-        values = rows[np.arange(len(rows)), tokens]  # argmax takes NaN for the largest, so this finds it
-    else:
-        largest = logits.float().max(dim=1)
-        values, tokens = largest.values.cpu().numpy(), largest.indices.cpu().numpy()
-    finite = np.isfinite(values).tolist()
-    return [Sampled(t) if good else NumericalError() for t, good in zip(tokens.tolist(), finite, strict=True)]
+def _settings(sequence: Sequence) -> tuple[float, ...]:
+    """The row of :meth:`Ops.draw`'s settings. ``top_p`` and ``min_p`` count only strictly between 0 and 1."""
+    wanted = sequence.sampling
+    if wanted.is_greedy:
+        return GREEDY
+    top_p, min_p = (share if 0 < share < 1 else 0.0 for share in (wanted.top_p, wanted.min_p))
+    return wanted.temperature, wanted.top_k, top_p, min_p, uniform(sequence.seed, sequence.generated)
 
 
-def _adjust(row: Rows, sequence: Sequence) -> Rows:
-    """Apply DRY, penalties and bias in place; returns the row that log-probabilities are taken from."""
+def _adjust(row: Tensor, sequence: Sequence) -> None:
+    """Apply DRY, penalties and bias in place."""
     if sequence.adjuster is None:
-        return row
-    if not np.isfinite(row.max()):
+        return
+    values = row.numpy()
+    if not np.isfinite(values.max()):
         raise NumericalError  # the adjuster would make an infinite logit a large one
-    raw = row if sequence.sampling.top_logprobs is None else row.copy()
-    sequence.adjuster.apply(row, sequence.tokens.array)
-    return raw
-
-
-def _alike(sequences: Items[Sequence], indices: Items[int]) -> list[list[int]]:
-    """Rows that can be drawn together: those with the same top-k. Greedy ones are top-1."""
-    groups: dict[int, list[int]] = {}
-    for index in indices:
-        sampling = sequences[index].sampling
-        groups.setdefault(-1 if sampling.is_greedy else sampling.top_k, []).append(index)
-    return list(groups.values())
-
-
-def _choose_each(found: Logits, members: list[int], sequences: Items[Sequence]) -> Items[int | Exception]:
-    """All at once; if that fails, each alone, so that only the guilty one has no token."""
-    try:
-        return _choose(found, members, sequences)
-    except Exception as error:
-        if len(members) == 1:
-            return [error]
-    return [token for index in members for token in _choose_each(found, [index], sequences)]
-
-
-def _choose(found: Logits, members: list[int], sequences: Items[Sequence]) -> list[int]:
-    """The next token of each of ``members``, which are alike."""
-    params = [sequences[index].sampling for index in members]
-    if params[0].is_greedy:
-        return [int(found.rows[index].argmax()) for index in members]
-    numbers = [uniform(sequences[index].seed, sequences[index].generated) for index in members]
-    tokens: list[int] = draw(found, np.array(members), params[0].top_k, Settings.of(params, numbers)).tolist()
-    return tokens
-
-
-def _report(token: int | Exception, raw: Rows, sequence: Sequence) -> Outcome:
-    count = sequence.sampling.top_logprobs
-    if isinstance(token, Exception):
-        return token
-    if count is None:
-        return Sampled(token)
-    try:
-        return Sampled(token, *log_probabilities(raw, token, count))
-    except Exception as error:
-        return error
+    sequence.adjuster.apply(values, sequence.tokens.array)

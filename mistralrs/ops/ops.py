@@ -214,6 +214,29 @@ class Ops:
         """``x`` between ``-limit`` and ``limit``."""
         return self.run("clamp", "", x, limit)  # type: ignore[no-any-return]
 
+    def known_ids(self, ids: Tensor, count: int) -> Tensor:
+        """``ids`` ``[tokens]`` with 0 in the place of those that are not below ``count``."""
+        return self.run("known_ids", "", ids, count)  # type: ignore[no-any-return]
+
+    def lookup(self, values: Tensor, index: Tensor) -> Tensor:
+        """The numbers of ``values`` ``[n]`` at ``index``, in the shape of ``index``."""
+        return self.run("lookup", "", values, index)  # type: ignore[no-any-return]
+
+    def mix(self, x: Tensor, weights: Tensor, groups: int) -> Tensor:
+        """Sums of the ``groups`` equal parts of the width, weighed by each token's own ``weights``.
+
+        ``[tokens, groups * part]`` and ``[tokens, sums * groups]`` give ``[tokens, sums * part]``.
+        """
+        return self.run("mix", "", x, weights, groups)  # type: ignore[no-any-return]
+
+    def match_rms(self, x: Tensor, like: Tensor) -> Tensor:
+        """Each row of ``x`` scaled to the root mean square of that of ``like``."""
+        return self.run("match_rms", "", x, like)  # type: ignore[no-any-return]
+
+    def gaussian_topk(self, x: Tensor, deviations: float) -> Tensor:
+        """``relu(x - (mean + deviations * deviation))`` of each row: about the top part, were it normal."""
+        return self.run("gaussian_topk", "", x, deviations)  # type: ignore[no-any-return]
+
     def add(self, x: Tensor, y: Tensor) -> Tensor:
         """``x + y``: the residual connection."""
         return self.run("add", "", x, y)  # type: ignore[no-any-return]
@@ -245,3 +268,21 @@ class Ops:
     def softcap(self, x: Tensor, cap: float) -> Tensor:
         """``cap * tanh(x / cap)``."""
         return self.run("softcap", "", x, cap)  # type: ignore[no-any-return]
+
+    def draw(self, logits: Tensor, settings: Tensor) -> Tensor:
+        """A token for every row of ``logits`` ``[rows, vocab]``: ``[rows]`` int64 on the CPU.
+
+        ``settings`` ``[rows, 5]`` (float64, CPU) are temperature, top-k, top-p, min-p, each 0 when off, and a number
+        in [0, 1). Temperature 0 takes the most likely token. Otherwise weights are ``exp(logits / temperature)``; top-k
+        keeps the largest, top-p of those the fewest that reach its share, min-p those above its part of the largest;
+        the token is where the running sum over what is left exceeds ``number`` times the whole. -1 stands for a row
+        with NaN, with infinity or without any finite number. No row depends on the others.
+        """
+        return self.run("draw", "", logits, settings)  # type: ignore[no-any-return]
+
+    def likeliest(self, logits: Tensor, count: int) -> tuple[Tensor, Tensor]:
+        """The logarithm of every row's sum of exponentials ``[rows]`` (float64), and its ``count`` largest, or all.
+
+        The latter are indices ``[rows, count]``, largest first, equal ones in the order of the row; both on the CPU.
+        """
+        return self.run("likeliest", "", logits, count)  # type: ignore[no-any-return]

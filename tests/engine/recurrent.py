@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from scripted import CPU, POISON, VOCAB
+from scripted import CPU, OPS, POISON, VOCAB
 from torch import Tensor
 
 from mistralrs.engine.config import EngineConfig
@@ -83,8 +83,7 @@ def make_recurrent(model: RecurrentModel | None = None, **settings: Any) -> Engi
     model = model or RecurrentModel()
     sizes = {"num_blocks": 64, "num_states": 24, "context_length": 256, "vocab_size": VOCAB, "block_size": 8}
     config = EngineConfig(**{**sizes, "max_batched_tokens": 64, "max_seqs": 8, **settings})
-    no_ops: Any = None
-    runner = ModelRunner(model, model.caches, no_ops, VOCAB, CPU, torch.float32)
+    runner = ModelRunner(model, model.caches, OPS, VOCAB, CPU, torch.float32)
     engine = Engine(runner, None, config)
     assert runner.cache is not None
     runner.cache.layers[0].states.fill_(float("nan"))  # type: ignore[union-attr]

@@ -21,12 +21,15 @@ from mistralrs.engine.config import EngineConfig
 from mistralrs.engine.engine import Engine
 from mistralrs.engine.request import EngineOutput, Finished, Generate, SamplingParams, Tokens
 from mistralrs.engine.runner import ModelRunner
-from mistralrs.ops import PagedSpec, StepContext
+from mistralrs.ops import Ops, OpTable, PagedSpec, StepContext
+from mistralrs.testing.paged import reference_backend
 
 VOCAB = 272
 POISON = VOCAB - 1
 """Neither in a random prompt nor in a hashed answer."""
 CPU = torch.device("cpu")
+OPS = Ops(OpTable([reference_backend()]))
+"""For the choice of tokens."""
 
 
 @dataclass(frozen=True)
@@ -110,8 +113,7 @@ def make_engine(model: ScriptedModel | None = None, tokenizer: Tokenizer | None 
     model = model or ScriptedModel()
     sizes = {"num_blocks": 64, "context_length": 256, "vocab_size": VOCAB, "block_size": 8, "max_batched_tokens": 64}
     config = EngineConfig(**{**sizes, **settings})
-    no_ops: Any = None
-    runner = ModelRunner(model, model.caches, no_ops, VOCAB, CPU, torch.float32)
+    runner = ModelRunner(model, model.caches, OPS, VOCAB, CPU, torch.float32)
     return Engine(runner, tokenizer, config)
 
 

@@ -9,6 +9,7 @@ from mistralrs.engine.engine import Engine
 from mistralrs.engine.request import Finished, Generate, SamplingParams
 from mistralrs.engine.runner import ModelRunner
 from mistralrs.ops import Ops, OpTable, StepContext
+from mistralrs.testing.paged import reference_backend
 
 VOCAB, CONTEXT = 16, 256
 
@@ -38,7 +39,7 @@ def run(engine: Engine, request_id: int, max_tokens: int | None) -> Finished:
 
 def test_the_limit_reaches_every_token_and_separates_the_prefix_cache() -> None:
     model = ByLength()
-    runner = ModelRunner(model, (), Ops(OpTable([])), VOCAB, torch.device("cpu"), torch.float32)
+    runner = ModelRunner(model, (), Ops(OpTable([reference_backend()])), VOCAB, torch.device("cpu"), torch.float32)
     config = EngineConfig(num_blocks=32, block_size=8, context_length=CONTEXT, vocab_size=VOCAB)
     engine = Engine(runner, None, config)
 

@@ -8,27 +8,30 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scripted import VOCAB
 
-from mistralrs.engine import draws
-from mistralrs.engine.candidates import Logits
-from mistralrs.engine.draws import Settings
 from mistralrs.engine.output import OutputText, TokenDecoder
 from mistralrs.engine.penalties import LogitAdjuster
 from mistralrs.engine.request import Generate, SamplingParams
 from mistralrs.engine.sampling import (
     LOWEST_LOGPROB,
     NumericalError,
+    Outcome,
     Sampled,
-    log_probabilities,
     sample,
     uniform,
+    with_logprobs,
 )
 from mistralrs.engine.sequence import Sequence
+from mistralrs.ops import Ops, OpTable
+from mistralrs_plugins.kernels.cpu.backend import CpuBackend
+from mistralrs_plugins.kernels.torch.backend import TorchBackend
 
 DRAWS = 100_000
+REFERENCE, COMPILED = Ops(OpTable([TorchBackend()])), Ops(OpTable([CpuBackend(), TorchBackend()]))
+both = pytest.mark.parametrize("ops", [REFERENCE, COMPILED], ids=["reference", "compiled"])
 
 
 def reference(logits: np.ndarray, p: SamplingParams) -> np.ndarray:
@@ -50,16 +53,23 @@ def reference(logits: np.ndarray, p: SamplingParams) -> np.ndarray:
     return probabilities / probabilities.sum()
 
 
-def draw_rows(rows: np.ndarray, top_k: int, settings: Settings) -> np.ndarray:
-    return draws.draw(Logits(rows), np.arange(len(rows)), top_k, settings)
+def draw_rows(ops: Ops, rows: np.ndarray, params: list[SamplingParams], numbers: list[float]) -> list[int]:
+    lines = [
+        (p.temperature, p.top_k, *(share if 0 < share < 1 else 0 for share in (p.top_p, p.min_p)), number)
+        for p, number in zip(params, numbers, strict=True)
+    ]
+    tokens: list[int] = ops.draw(torch.from_numpy(rows), torch.tensor(lines, dtype=torch.float64)).tolist()
+    return tokens
 
 
-def draw(row: np.ndarray, sampling: SamplingParams, number: float) -> int:
-    return int(draw_rows(row[None], sampling.top_k, Settings.of([sampling], [number]))[0])
+def draw(ops: Ops, row: np.ndarray, sampling: SamplingParams, *numbers: float) -> list[int]:
+    """What each number draws from the same row."""
+    return draw_rows(ops, np.tile(row, (len(numbers), 1)), [sampling] * len(numbers), list(numbers))
 
 
-def largest_indices(row: np.ndarray, count: int) -> np.ndarray:
-    return Logits(row[None]).largest(np.array([0]), count)[0]
+def largest_indices(ops: Ops, row: np.ndarray, count: int) -> list[int]:
+    indices: list[int] = ops.likeliest(torch.from_numpy(row[None]), count)[1][0].tolist()
+    return indices
 
 
 def chi_square(counts: np.ndarray, probabilities: np.ndarray) -> tuple[float, int]:
@@ -88,30 +98,29 @@ def logits_of(size: int) -> np.ndarray:
     return (np.random.default_rng(size).standard_normal(size) * 2).astype(np.float32)
 
 
+@both
 @pytest.mark.parametrize("size", [50, 1000])
-@pytest.mark.parametrize("settings", FILTERS, ids=str)
-def test_every_token_owns_its_share_of_the_unit_interval(size: int, settings: dict[str, Any]) -> None:
-    sampling = SamplingParams(**settings)
+@pytest.mark.parametrize("chosen", FILTERS, ids=str)
+def test_every_token_owns_its_share_of_the_unit_interval(ops: Ops, size: int, chosen: dict[str, Any]) -> None:
+    sampling = SamplingParams(**chosen)
     points = 4000
-    counts = np.zeros(size)
     logits = logits_of(size)
-    for index in range(points):
-        counts[draw(logits, sampling, (index + 0.5) / points)] += 1
+    tokens = draw(ops, logits, sampling, *((index + 0.5) / points for index in range(points)))
+    counts = np.bincount(tokens, minlength=size)
     probabilities = reference(logits, sampling)
     assert counts[probabilities == 0].sum() == 0, "a filtered token was drawn"
     assert np.abs(counts - probabilities * points).max() <= 1.01
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("settings", FILTERS, ids=str)
-def test_draws_follow_the_filtered_distribution(settings: dict[str, Any]) -> None:
-    logits, sampling = logits_of(50), SamplingParams(**settings)
+@both
+@pytest.mark.parametrize("chosen", FILTERS, ids=str)
+def test_draws_follow_the_filtered_distribution(ops: Ops, chosen: dict[str, Any]) -> None:
+    logits, sampling = logits_of(50), SamplingParams(**chosen)
     counts = np.zeros(len(logits))
     at_once = 1000
-    rows = np.tile(logits, (at_once, 1))
     for start in range(0, DRAWS, at_once):
-        numbers = [uniform(11, index) for index in range(start, start + at_once)]
-        tokens = draw_rows(rows, sampling.top_k, Settings.of([sampling] * at_once, numbers))
+        tokens = draw(ops, logits, sampling, *(uniform(11, index) for index in range(start, start + at_once)))
         np.add.at(counts, tokens, 1)
     probabilities = reference(logits, sampling)
     assert counts[probabilities == 0].sum() == 0, "a filtered token was drawn"
@@ -121,55 +130,85 @@ def test_draws_follow_the_filtered_distribution(settings: dict[str, Any]) -> Non
     assert deviation < 4
 
 
+@both
+@settings(deadline=None)  # the first may compile
 @given(st.integers(0, 2**32), st.floats(0, 1, exclude_max=True), st.sampled_from([3, 64, 65, 1000, 5000]))
-def test_every_number_picks_what_the_running_sum_says(seed: int, number: float, size: int) -> None:
+def test_every_number_picks_what_the_running_sum_says(ops: Ops, seed: int, number: float, size: int) -> None:
     logits = np.random.default_rng(seed).standard_normal(size).astype(np.float32)
     sums = np.cumsum(np.exp(logits.astype(np.float64) - logits.max()))
-    token = draw(logits, SamplingParams(), number)
+    (token,) = draw(ops, logits, SamplingParams(), number)
     below = sums[token - 1] if token else 0.0
     slack = 1e-5 * sums[-1]
     assert below - slack <= number * sums[-1] <= sums[token] + slack
 
 
+@settings(deadline=None)  # the first may compile
+@given(
+    st.integers(0, 2**32),
+    st.lists(st.floats(0, 1, exclude_max=True), min_size=4, max_size=4),
+    st.sampled_from([5, 64, 130, 3000]),
+    st.sampled_from([0.05, 0.7, 1.0, 3.0]),
+    st.sampled_from([0, 1, 20, 200]),
+    st.sampled_from([1.0, 0.5, 0.97]),
+    st.sampled_from([0.0, 0.01, 0.3]),
+)
+def test_compiled_draws_stay_within_what_filters_leave(
+    seed: int, numbers: list[float], size: int, temperature: float, top_k: int, top_p: float, min_p: float
+) -> None:
+    """Filters leave the beginning of the sorted row; the number says where in it the token lies."""
+    logits = (np.random.default_rng(seed).standard_normal(size) * 3).astype(np.float32)
+    sampling = SamplingParams(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p)
+    probabilities = reference(logits, sampling)
+    unfiltered = not 0 < top_k < size and top_p == 1 and min_p == 0
+    order = np.arange(size) if unfiltered else np.argsort(-logits, kind="stable")
+    ends = dict(zip(order.tolist(), probabilities[order].cumsum().tolist(), strict=True))
+    for number, token in zip(numbers, draw(COMPILED, logits, sampling, *numbers), strict=True):
+        assert ends[token] - probabilities[token] - 1e-5 <= number <= ends[token] + 1e-5
+
+
+@both
+@settings(deadline=None)  # the first may compile
 @given(st.integers(0, 2**32), st.sampled_from([1, 5, 40, 300]), st.sampled_from([10, 63, 640, 30_000]))
-def test_largest_indices_equal_a_full_sort(seed: int, count: int, size: int) -> None:
+def test_largest_indices_equal_a_full_sort(ops: Ops, seed: int, count: int, size: int) -> None:
     row = np.random.default_rng(seed).permutation(size).astype(np.float32)
     count = min(count, size)
-    assert largest_indices(row, count).tolist() == np.argsort(-row)[:count].tolist()
+    assert largest_indices(ops, row, count) == np.argsort(-row)[:count].tolist()
 
 
-def test_equal_logits_come_in_their_order() -> None:
-    row = np.zeros(30_000, dtype=np.float32)
-    chosen = largest_indices(row, 40)
-    assert len(set(chosen.tolist())) == 40
-    assert chosen.tolist() == sorted(chosen.tolist())
+@both
+def test_equal_logits_come_in_their_order(ops: Ops) -> None:
+    assert largest_indices(ops, np.zeros(30_000, dtype=np.float32), 40) == list(range(40))
 
 
-def test_top_p_over_a_flat_distribution_looks_further() -> None:
+@both
+def test_top_p_over_a_flat_distribution_looks_further(ops: Ops) -> None:
     row = np.zeros(20_000, dtype=np.float32)
-    drawn = {draw(row, SamplingParams(top_p=0.9), uniform(0, i)) for i in range(200)}
+    drawn = set(draw(ops, row, SamplingParams(top_p=0.9), *(uniform(0, i) for i in range(200))))
     assert len(drawn) > 150
 
 
-def test_masked_tokens_are_never_drawn() -> None:
+@both
+def test_masked_tokens_are_never_drawn(ops: Ops) -> None:
     row = np.full(1000, -np.inf, dtype=np.float32)
     row[[3, 998]] = 0
-    for settings in ({}, {"top_k": 5}, {"top_p": 0.9}, {"min_p": 0.01}):
-        drawn = {draw(row, SamplingParams(**settings), uniform(1, i)) for i in range(100)}
-        assert drawn <= {3, 998}
+    for chosen in ({}, {"top_k": 5}, {"top_p": 0.9}, {"min_p": 0.01}):
+        assert set(draw(ops, row, SamplingParams(**chosen), *(uniform(1, i) for i in range(100)))) <= {3, 998}
 
 
+@both
 @pytest.mark.parametrize("number", [0.0, 1 - 2.0**-52])
-def test_the_ends_of_the_unit_interval(number: float) -> None:
+def test_the_ends_of_the_unit_interval(ops: Ops, number: float) -> None:
     row = np.full(130, -np.inf, dtype=np.float32)
     row[[5, 70, 100]] = 1
-    assert draw(row, SamplingParams(), number) == (5 if number == 0 else 100)
+    assert draw(ops, row, SamplingParams(), number) == [5 if number == 0 else 100]
 
 
-def test_extreme_temperatures_and_logits() -> None:
+@both
+def test_extreme_temperatures_and_logits(ops: Ops) -> None:
     row = np.array([3e38, -3e38, 2.9e38], dtype=np.float32)
     for temperature in (1.1e-7, 1e-3, 100.0):
-        assert draw(row, SamplingParams(temperature=temperature), 0.5) == 0
+        for top_k in (0, 2):
+            assert draw(ops, row, SamplingParams(temperature=temperature, top_k=top_k), 0.5) == [0]
 
 
 def test_uniform_numbers_are_reproducible_and_apart() -> None:
@@ -180,17 +219,29 @@ def test_uniform_numbers_are_reproducible_and_apart() -> None:
     assert 0 <= min(numbers) < max(numbers) < 1
 
 
-def test_log_probabilities_are_those_of_the_raw_distribution() -> None:
-    row = np.array([1.0, 3.0, 2.0, -np.inf], dtype=np.float32)
-    wanted = torch.log_softmax(torch.tensor(row), dim=0).tolist()
-    chosen, top = log_probabilities(row, 0, 4)
-    assert chosen.logprob == pytest.approx(wanted[0])
-    assert [entry.token for entry in top] == [1, 2, 0, 3]
-    assert [entry.logprob for entry in top] == pytest.approx([wanted[1], wanted[2], wanted[0], LOWEST_LOGPROB])
+@both
+def test_log_probabilities_are_those_of_the_raw_distribution(ops: Ops) -> None:
+    row = torch.tensor([1.0, 3.0, 2.0, -torch.inf])
+    wanted = torch.log_softmax(row, dim=0).tolist()
+    (told,) = with_logprobs(ops, row[None], [0], [4])
+    assert told.logprob is not None
+    assert told.logprob.logprob == pytest.approx(wanted[0])
+    assert [entry.token for entry in told.top] == [1, 2, 0, 3]
+    assert [entry.logprob for entry in told.top] == pytest.approx([wanted[1], wanted[2], wanted[0], LOWEST_LOGPROB])
 
 
-def sequence(**settings: Any) -> Sequence:
-    sampling = SamplingParams(**settings)
+@both
+@pytest.mark.parametrize("size", [7, 64, 1000, 50_001])
+def test_log_probabilities_of_any_vocabulary(ops: Ops, size: int) -> None:
+    rows = 4 * torch.randn(3, size, generator=torch.Generator().manual_seed(size))
+    wanted = torch.log_softmax(rows.double(), dim=1).topk(min(20, size))
+    for told, indices, values in zip(with_logprobs(ops, rows, [0] * 3, [20] * 3), *wanted[::-1], strict=True):
+        assert [entry.token for entry in told.top] == indices.tolist()
+        assert [entry.logprob for entry in told.top] == pytest.approx(values.tolist(), abs=2e-5)
+
+
+def sequence(**chosen: Any) -> Sequence:
+    sampling = SamplingParams(**chosen)
     prompt = np.array([1, 2])
     return Sequence(
         Generate(id=1, prompt=(1, 2), sampling=sampling),
@@ -202,22 +253,26 @@ def sequence(**settings: Any) -> Sequence:
     )
 
 
+@both
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), None])
-@pytest.mark.parametrize("settings", [{"temperature": 0.0}, {"temperature": 1.0}], ids=str)
-def test_a_bad_row_fails_alone(bad: float | None, settings: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "chosen", [{"temperature": 0.0}, {"temperature": 1.0}, {"top_k": 4, "top_logprobs": 1}], ids=str
+)
+def test_a_bad_row_fails_alone(ops: Ops, bad: float | None, chosen: dict[str, Any]) -> None:
     logits = torch.randn(3, VOCAB)
-    good = sample(logits[[0, 2]], [sequence(**settings)] * 2)
+    good = sample(ops, logits[[0, 2]], [sequence(**chosen)] * 2)
     if bad is None:
         logits[1] = -torch.inf
     else:
         logits[1, 77] = bad
-    outcomes = sample(logits, [sequence(**settings)] * 3)
+    outcomes = sample(ops, logits, [sequence(**chosen)] * 3)
     assert isinstance(outcomes[1], NumericalError)
     assert outcomes[1].code == "numerical_error"
     assert [outcomes[0], outcomes[2]] == good
 
 
-def test_a_mixed_batch_equals_every_row_alone() -> None:
+@both
+def test_a_mixed_batch_equals_every_row_alone(ops: Ops) -> None:
     logits = torch.randn(5, VOCAB)
     sequences = [
         sequence(temperature=0.0),
@@ -226,8 +281,8 @@ def test_a_mixed_batch_equals_every_row_alone() -> None:
         sequence(temperature=0.0, logit_bias={9: 100.0}, top_logprobs=0),
         sequence(seed=9, top_p=0.5),
     ]
-    together = sample(logits.clone(), sequences)
-    alone = [sample(logits[i : i + 1].clone(), [one])[0] for i, one in enumerate(sequences)]
+    together = sample(ops, logits.clone(), sequences)
+    alone = [sample(ops, logits[i : i + 1].clone(), [one])[0] for i, one in enumerate(sequences)]
     assert together == alone
     biased = together[3]
     assert isinstance(biased, Sampled)
@@ -238,29 +293,30 @@ def test_a_mixed_batch_equals_every_row_alone() -> None:
     assert biased.top == ()
 
 
-def test_rows_drawn_together_are_those_drawn_alone() -> None:
+@both
+def test_rows_drawn_together_are_those_drawn_alone(ops: Ops) -> None:
     rows = np.random.default_rng(3).standard_normal((6, 5000)).astype(np.float32)
-    params = [SamplingParams(temperature=0.5 + n / 4, top_p=0.7 + n / 20, min_p=n / 100) for n in range(6)]
     numbers = [uniform(0, n) for n in range(6)]
     for top_k in (0, 1, 17, 900):
-        together = draw_rows(rows, top_k, Settings.of(params, numbers)).tolist()
-        alone = [
-            draw_rows(rows[n : n + 1], top_k, Settings.of(params[n : n + 1], numbers[n : n + 1])) for n in range(6)
+        params = [
+            SamplingParams(temperature=0.5 + n / 4, top_p=0.7 + n / 20, min_p=n / 100, top_k=top_k) for n in range(6)
         ]
-        assert together == [int(one[0]) for one in alone]
+        alone = [draw(ops, row, one, number)[0] for row, one, number in zip(rows, params, numbers, strict=True)]
+        assert draw_rows(ops, rows, params, numbers) == alone
 
 
-def test_what_fails_for_one_row_is_told_for_that_row(monkeypatch: pytest.MonkeyPatch) -> None:
+@both
+def test_what_fails_for_one_row_is_told_for_that_row(ops: Ops, monkeypatch: pytest.MonkeyPatch) -> None:
     logits = torch.randn(4, VOCAB)
     sequences = [sequence(seed=n, top_k=5, repetition_penalty=1.5) for n in range(4)]
-    wanted = sample(logits.clone(), sequences)
+    wanted: list[Outcome] = sample(ops, logits.clone(), sequences)
 
     def broken(row: np.ndarray, tokens: np.ndarray) -> None:
         raise ZeroDivisionError
 
     monkeypatch.setattr(sequences[1].adjuster, "apply", broken)
     sequences[2].seed = 2**80
-    outcomes = sample(logits, sequences)
+    outcomes = sample(ops, logits, sequences)
     assert isinstance(outcomes[1], ZeroDivisionError)
     assert isinstance(outcomes[2], OverflowError)
     assert (outcomes[0], outcomes[3]) == (wanted[0], wanted[3])

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from mistralrs.ops import OpTable, Recording, StepContext, Weight
 from mistralrs.ops.table import Kernel
-from mistralrs_plugins.kernels.cpu import threads
+from mistralrs_plugins.kernels.cpu import choose, threads
 from mistralrs_plugins.kernels.cpu.experts import expert_linear
 from mistralrs_plugins.kernels.cpu.jit.code import kernel_address
 from mistralrs_plugins.kernels.cpu.program.lowering import Lowering
@@ -32,10 +32,12 @@ ALWAYS = (
     "elementwise:rows",
     "attention:plan",
     "attention:merge",
+    "draws:draw",
 )
 """Kernels of about every decoder."""
 
 _PRODUCTS: dict[str, Kernel] = {"linear": linear, "head": head, "expert_linear": expert_linear}
+_CHOICES: dict[str, Kernel] = {"draw": choose.draw, "likeliest": choose.likeliest}
 
 
 def _silent(*_report: object) -> None:
@@ -59,8 +61,8 @@ class CpuBackend:
         self._layouts: set[str] = set()
 
     def find(self, op: str, layout: str) -> Kernel | None:
-        """See :meth:`mistralrs.ops.Backend.find`. Products only: the rest is the reference's, until it is compiled."""
-        return _PRODUCTS.get(op) if layout in COVERED else None
+        """See :meth:`mistralrs.ops.Backend.find`. Products and the choice of tokens; the rest is the reference's."""
+        return _PRODUCTS.get(op) if layout in COVERED else _CHOICES.get(op)
 
     def prepare(self, weight: Weight) -> Weight:
         """A packed copy of a quantized matrix, in its place. Its layout is noted for :meth:`warm_up`."""

@@ -8,7 +8,19 @@ import torch
 from mistralrs.layouts import F32
 from mistralrs.ops import OpTable, Recording, Weight
 from mistralrs.ops.table import Kernel
-from mistralrs_plugins.kernels.torch import attention, conv, elementwise, experts, heads, linear, rotary, scan, transfer
+from mistralrs_plugins.kernels.torch import (
+    attention,
+    choose,
+    conv,
+    elementwise,
+    experts,
+    heads,
+    linear,
+    rotary,
+    scan,
+    streams,
+    transfer,
+)
 
 _PLAIN: dict[str, Kernel] = {
     "rms_norm": elementwise.rms_norm,
@@ -45,6 +57,13 @@ _PLAIN: dict[str, Kernel] = {
     "route": experts.route,
     "dispatch": experts.dispatch,
     "combine": experts.combine,
+    "known_ids": streams.known_ids,
+    "lookup": streams.lookup,
+    "mix": streams.mix,
+    "match_rms": streams.match_rms,
+    "gaussian_topk": streams.gaussian_topk,
+    "draw": choose.draw,
+    "likeliest": choose.likeliest,
 }
 _BY_LAYOUT: dict[str, Kernel] = {
     "embed": linear.embed,

@@ -2,3 +2,12 @@
 
 ROWS = 8
 """Weight rows side by side in a packed weight."""
+
+DRAW_GROUP = 64
+"""Logits that are looked at together."""
+
+DRAW_SETTINGS = 5
+"""Numbers that say how a row's token is chosen."""
+
+BINS = 4096
+"""Into so many bins logits are sorted roughly."""

@@ -31,6 +31,9 @@ class Number(IntEnum):
     INPUT = 17
     WEIGHT = 18
     BIAS = 19
+    SETTINGS = 20
+    CHOSEN = 21
+    TOTALS = 22
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from mistralrs.engine.vector import Ints
-
+Ints = NDArray[np.int64]
 Rows = NDArray[np.float32]
 
 SPAN = 32

@@ -10,16 +10,13 @@ model's.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mistralrs.engine.candidates import Logits, Rows
-from mistralrs.engine.request import SamplingParams
-from mistralrs.engine.vector import Ints
+from mistralrs_plugins.kernels.torch.candidates import Ints, Logits, Rows
 
 Floats = NDArray[np.float64]
 
@@ -46,14 +43,10 @@ class Settings:
     number: Floats
 
     @staticmethod
-    def of(params: Sequence[SamplingParams], numbers: Sequence[float]) -> Settings:
-        """The settings of requests. ``top_p`` and ``min_p`` count only strictly between 0 and 1."""
-        return Settings(
-            np.array([p.temperature for p in params]),
-            np.array([p.top_p if 0 < p.top_p < 1 else np.inf for p in params]),
-            np.array([p.min_p if 0 < p.min_p < 1 else 0.0 for p in params]),
-            np.array(numbers),
-        )
+    def of(wanted: Floats) -> Settings:
+        """From the columns of :meth:`mistralrs.ops.Ops.draw`."""
+        top_p = np.where(wanted[:, 2] > 0, wanted[:, 2], np.inf)
+        return Settings(wanted[:, 0], top_p, wanted[:, 3], wanted[:, 4])
 
     def row(self, index: int) -> Settings:
         """Those of one row, still as arrays."""
@@ -61,7 +54,7 @@ class Settings:
         return Settings(self.temperature[one], self.top_p[one], self.min_p[one], self.number[one])
 
 
-def draw(logits: Logits, members: Ints, top_k: int, settings: Settings) -> Ints:
+def draw_rows(logits: Logits, members: Ints, top_k: int, settings: Settings) -> Ints:
     """One token ``[n]`` for each of the rows ``members``. All have the same ``top_k``; 0 is off."""
     if 0 < top_k < logits.rows.shape[1]:
         return _draw_top_k(logits, members, top_k, settings)
