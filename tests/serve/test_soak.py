@@ -12,6 +12,7 @@ import random
 from typing import Any
 
 import psutil
+import pytest
 
 from tests.serve.running import chat_body, scripted
 
@@ -19,9 +20,12 @@ REQUESTS = int(os.environ.get("MISTRALRS_SOAK", "1000"))
 CLIENTS = 48
 WARM_UP = 300
 GROWTH_BYTES = 50 << 20
+ANSWER_SECONDS = 200.0
+"""A machine may be busy; an answer that never comes is what is looked for."""
 HEAD = b"POST %s HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\nconnection: close\r\n"
 
 
+@pytest.mark.timeout(1800)
 def test_thousands_of_requests_leave_nothing_behind() -> None:
     with scripted({"max_seqs": 16}) as server:
         server.wait_ready()
@@ -34,7 +38,9 @@ def test_thousands_of_requests_leave_nothing_behind() -> None:
         asyncio.run(storm(server.port, REQUESTS, seed=1))
         server.wait_idle(10.0)
         for process, memory, opened in zip(processes, before, files, strict=True):
-            assert process.memory_info().rss - memory < GROWTH_BYTES
+            growth = process.memory_info().rss - memory
+            print(f"{REQUESTS} requests: {growth / 2**20:+.1f} MiB")
+            assert growth < GROWTH_BYTES
             assert process.num_fds() <= opened + 2
         again = server.chat("golden")
         assert again.json["choices"] == json.loads(golden)["choices"]
@@ -77,7 +83,7 @@ async def ask(port: int, path: bytes, body: Any, leaves: float | None) -> None:
         if leaves is not None:
             await asyncio.sleep(leaves)
             return
-        answer = await asyncio.wait_for(reader.read(), 60)
+        answer = await asyncio.wait_for(reader.read(), ANSWER_SECONDS)
     finally:
         writer.close()
     status = int(answer.split(b" ", 2)[1])
