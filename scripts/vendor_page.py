@@ -20,8 +20,8 @@ VENDOR = ROOT / "plugins/mistralrs_plugins/frontends/serve/page/vendor"
 HEAD = """# Libraries of the web page
 
 Taken from the npm registry by `scripts/vendor_page.py`, unchanged but for comments that name source maps, and for what
-`packages.json` lists under `replace`: imports by path, and styles set so that the page's policy allows them. Each folder
-has the licence of its library.
+`packages.json` lists under `replace`: imports by path, and styles set so that the page's policy allows them. Each
+folder has the licence of its library.
 
 | library | version | licence | for |
 | --- | --- | --- | --- |

@@ -14,7 +14,7 @@ from mistralrs.config.server import ServerConfig
 
 LATER: dict[str, tuple[str, ...]] = {
     "": ("adapter", "sandbox"),
-    "server": ("max_tool_rounds", "mcp_port", "no_ui", "tool_dispatch_url"),
+    "server": ("max_tool_rounds", "mcp_port", "tool_dispatch_url"),
     "runtime": (
         *("agent", "agent_permission", "code_exec_permission", "code_exec_python", "code_exec_timeout"),
         *("code_exec_workdir", "enable_code_execution", "enable_search", "enable_shell", "matformer_config_path"),
@@ -23,7 +23,7 @@ LATER: dict[str, tuple[str, ...]] = {
         *("shell_path", "shell_timeout", "shell_workdir", "skills_dir"),
     ),
     "models": ("adapter", "matformer_config_path", "matformer_slice_name", "multimodal"),
-    "models.format": ("gqa", "mmproj"),
+    "models.format": ("mmproj",),
     "models.quantization": ("calibration_file", "from_uqff", "imatrix", "isq_organization", "quant"),
 }
 """Keys of mistral.rs, by table, that this release knows but cannot serve yet."""
@@ -36,6 +36,7 @@ NEGATIONS = {
     "disable_access_log": "access_log",
     "disable_metrics": "metrics",
     "disable_request_id_header": "request_id_header",
+    "no_ui": "ui",
 }
 """Keys of ``[server]`` that switch something off, and what that is."""
 
@@ -70,9 +71,10 @@ class SamplingTable(Section):
 class FormatTable(Section):
     """``[models.format]``: which weight files."""
 
-    format: str | None = Field(default=None, description="Format of the weights: plain, gguf.")
+    format: str | None = Field(default=None, description="Format of the weights: plain, gguf, ggml.")
     quantized_file: str | None = Field(default=None, description="Weight files to use, separated by ';'.")
     tok_model_id: str | None = Field(default=None, description="Where a bare weight file's tokenizer comes from.")
+    gqa: int | None = Field(default=None, ge=1, description="Query heads for each of keys; only checked.")
 
 
 class QuantizationTable(Section):

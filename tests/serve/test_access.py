@@ -15,7 +15,9 @@ from tests.serve.running import ROOT, RunningServer, chat_body, scripted
 
 KEY, OTHER = "key-one", "key-two"
 ORIGIN = "https://chat.example"
-OPEN = {"/", "/health", "/health/live", "/health/ready"}
+PAGE = {"/ui", "/ui/", "/ui/js/api.js", "/ui/nope", "/ui/../v1/models"}
+"""Files of the web page: a browser sends no key with them, and they hold no secret. What they ask for needs one."""
+OPEN = {"/", "/health", "/health/live", "/health/ready", *PAGE}
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +33,8 @@ def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
 def routes(server: RunningServer) -> list[tuple[str, str]]:
     paths = server.get("/api-doc/openapi.json").json["paths"]
     listed = [(method.upper(), re.sub(r"{\w+}", "x", path)) for path, found in paths.items() for method in found]
-    return [*listed, ("GET", "/api-doc/openapi.json"), ("GET", "/"), ("GET", "/nope")]
+    unlisted = ["/api-doc/openapi.json", "/", "/nope", "/uix", *PAGE]
+    return [*listed, *(("GET", path) for path in unlisted)]
 
 
 def test_every_route_but_health_needs_a_key(locked: RunningServer) -> None:
@@ -40,6 +43,15 @@ def test_every_route_but_health_needs_a_key(locked: RunningServer) -> None:
     for method, path in found:
         reply = locked.send(method, path, b"{}" if method == "POST" else None, authorization="")
         assert (reply.status == 401) == (path not in OPEN), path
+
+
+def test_without_the_page_its_paths_need_a_key_too() -> None:
+    with scripted(key=KEY, light=True, ui=False) as closed:
+        closed.wait_ready()
+        assert "Web page" not in closed.log
+        for path in PAGE:
+            assert closed.get(path, authorization="").status == 401
+            assert closed.get(path).status == 404
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def _paged(config: Configuration) -> dict[str, Any]:
 def _server(server: ServerTable) -> dict[str, Any]:
     """The settings of the server that are not the defaults; what is switched off by the option that does it."""
     given = server.model_dump(exclude_defaults=True)
-    off = {field: f"disable_{field}" for field in NEGATIONS.values()}
+    off = {field: key for key, field in NEGATIONS.items()}
     return {off.get(name, name): value if name not in off else not value for name, value in given.items()}
 
 

@@ -29,6 +29,7 @@ from mistralrs_plugins.frontends.serve.routers import (
     messages,
     metrics,
     models,
+    page,
     responses,
     system,
     text,
@@ -54,7 +55,8 @@ def make_app(service: Service) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.service = service
-    for module in (*ROUTERS, *([metrics] if service.config.metrics else [])):
+    optional = ((metrics, service.config.metrics), (page, service.config.ui))
+    for module in (*ROUTERS, *(each for each, wanted in optional if wanted)):
         app.include_router(module.router)
     for kind in (HttpError, MistralrsError, Exception):
         app.add_exception_handler(kind, _refused)

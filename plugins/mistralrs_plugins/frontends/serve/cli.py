@@ -48,6 +48,26 @@ MemoryBudget = Annotated[
     ),
 ]
 
+ApiKeys = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="KEY",
+        rich_help_panel=SERVER,
+        envvar="MISTRALRS_API_KEY",
+        show_envvar=True,
+        help="Let in only who has this key (repeatable). Others can see the command line: prefer a file.",
+    ),
+]
+WebPage = Annotated[
+    bool | None,
+    typer.Option(
+        "--ui/--no-ui",
+        rich_help_panel=SERVER,
+        show_default=False,
+        help="Open the web page in a browser, or do without it. It is at /ui unless --no-ui is given.",
+    ),
+]
+
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
@@ -66,16 +86,8 @@ def serve(
     memory_budget_mb: MemoryBudget = None,
     host: Annotated[str, typer.Option(rich_help_panel=SERVER, help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("-p", "--port", rich_help_panel=SERVER, help="0 takes a free one.")] = 1234,
-    api_key: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="KEY",
-            rich_help_panel=SERVER,
-            envvar="MISTRALRS_API_KEY",
-            show_envvar=True,
-            help="Let in only who has this key (repeatable). Others can see the command line: prefer a file.",
-        ),
-    ] = None,
+    ui: WebPage = None,
+    api_key: ApiKeys = None,
     api_key_file: Annotated[
         Path | None, typer.Option(metavar="FILE", rich_help_panel=SERVER, help="Keys, one a line.")
     ] = None,
@@ -132,7 +144,7 @@ def serve(
     """Serve a model over HTTP, to clients of OpenAI and Anthropic."""
     if selector not in SELECTORS:
         raise UsageError(f"models of the kind {selector!r} are not supported", "this version serves: auto, text")
-    _serve(ctx.obj, sections, _config(ctx.params), tuple(alias or ()), tuple(also or ()))
+    _serve(ctx.obj, sections, _config(ctx.params), tuple(alias or ()), tuple(also or ()), open_page=ui is True)
 
 
 def _config(params: Mapping[str, Any]) -> ServerConfig:
@@ -142,12 +154,19 @@ def _config(params: Mapping[str, Any]) -> ServerConfig:
 
     values = {name: value for name, value in params.items() if name in ServerConfig.model_fields}
     values |= {name: tuple(values[name] or ()) for name in ("api_key", "cors_origin")}
+    values["ui"] = params["ui"] is not False
     values |= {name: not params[f"disable_{name}"] for name in ("access_log", "request_id_header", "metrics")}
     return build(ServerConfig, values, {name: f"--{name.replace('_', '-')}" for name in values})
 
 
 def _serve(
-    context: CliContext, sections: Sections, config: ServerConfig, aliases: tuple[str, ...], also: tuple[str, ...]
+    context: CliContext,
+    sections: Sections,
+    config: ServerConfig,
+    aliases: tuple[str, ...],
+    also: tuple[str, ...],
+    *,
+    open_page: bool,
 ) -> None:
     from mistralrs.api.log import RequestLog
     from mistralrs.config.also import FurtherModel, parse_also
@@ -166,6 +185,7 @@ def _serve(
         log=RequestLog(context.log) if context.log else None,
         host=context.host,
         tracing=load_tracing(config),
+        open_page=open_page,
     )
     serve(plan)
 

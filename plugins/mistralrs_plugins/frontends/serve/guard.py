@@ -15,6 +15,7 @@ from mistralrs_plugins.frontends.serve.errors import HttpError
 from mistralrs_plugins.frontends.serve.stream import send_error
 
 OPEN_PATHS = frozenset({"/", "/health", "/health/live", "/health/ready"})
+PAGE = "/ui"
 KEY_HEADERS = frozenset({b"authorization", b"x-api-key"})
 
 
@@ -70,11 +71,15 @@ class Guard:
         if origin and not self._allows(origin, host):
             return HttpError(403, "requests from this origin are not allowed", "origin_not_allowed", close=True)
         is_preflight = scope["method"] == "OPTIONS" and b"access-control-request-method" in headers
-        if not self._keys or scope["path"] in OPEN_PATHS or is_preflight:
+        if not self._keys or self._is_open(scope["path"]) or is_preflight:
             return None
         key = _given_key(headers)
         scope["tenant"] = self._keys.tenant(key)
         return None if self._keys.opens(key) else _unauthorized()
+
+    def _is_open(self, path: str) -> bool:
+        """Whether nobody needs a key: health, and the files of the page, to which browsers could not send one."""
+        return path in OPEN_PATHS or (self._config.ui and (path == PAGE or path.startswith(f"{PAGE}/")))
 
     def _allows(self, origin: str, host: str) -> bool:
         allowed = self._config.cors_origin

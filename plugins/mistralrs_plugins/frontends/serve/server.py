@@ -6,8 +6,10 @@ import asyncio
 import contextlib
 import logging
 import os
+import re
 import signal
 import socket
+import webbrowser
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -37,7 +39,10 @@ OTLP_VARIABLES = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDP
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """Everything a server needs. The first of ``models`` is the default one; ``listener`` is bound and open."""
+    """Everything a server needs. The first of ``models`` is the default one; ``listener`` is bound and open.
+
+    ``open_page`` is whether a browser is to show the web page once the default model is loaded.
+    """
 
     config: ServerConfig
     models: tuple[ModelPlan, ...]
@@ -45,6 +50,7 @@ class Plan:
     listener: socket.socket
     host: PluginHost
     log: RequestLog | None = None
+    open_page: bool = False
     tracing: Tracing | None = None
 
 
@@ -107,6 +113,17 @@ def bind(config: ServerConfig) -> socket.socket:
         ) from error
     listener.setblocking(False)
     return listener
+
+
+def root_url(listener: socket.socket) -> str:
+    """The address as it was bound."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def page_url(listener: socket.socket) -> str:
+    """Where a browser on this machine finds the web page; one cannot go to the address that means all addresses."""
+    return re.sub(r"//(0\.0\.0\.0|\[::\]):", "//localhost:", root_url(listener)) + "/ui/"
 
 
 class _Uvicorn(uvicorn.Server):
@@ -178,11 +195,14 @@ class Server:
         except MistralrsError:
             self._uvicorn.should_exit = True
             raise
+        if self._plan.open_page and not await asyncio.to_thread(webbrowser.open, page_url(self._plan.listener)):
+            note("no browser could be started; open the web page by hand")
 
     def _announce(self) -> None:
-        host, port = self._plan.listener.getsockname()[:2]
-        root = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        root = root_url(self._plan.listener)
         note(f"Listening on {root}")
+        if self._plan.config.ui:
+            note(f"Web page: {page_url(self._plan.listener)}")
         note(f"OpenAI interface: {root}/v1, Anthropic interface: {root}, description: {root}/docs")
         if not (self._plan.keys or self._plan.config.is_loopback):
             note("warning: everybody who can reach this address can use the server (--insecure)")
