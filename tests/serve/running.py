@@ -20,7 +20,7 @@ from typing import Any, Self
 import psutil
 
 ROOT = Path(__file__).resolve().parents[2]
-START_SECONDS = 60.0
+START_SECONDS = 120.0
 LEAKS = re.compile(r"Traceback|0x[0-9a-f]{6,}|/home/|site-packages|/root/|/tmp/")
 
 
