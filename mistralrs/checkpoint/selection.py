@@ -77,8 +77,12 @@ def choose_companions(names: Iterable[str], patterns: Collection[str]) -> tuple[
     )
 
 
-def choose_named(names: Collection[str], wanted: Iterable[str], where: str) -> tuple[str, ...]:
+def choose_named(
+    names: Collection[str], wanted: Iterable[str], where: str, suffixes: Collection[str] = ()
+) -> tuple[str, ...]:
     """The weight files the user named; one part of a split file stands for all parts.
+
+    What has one of ``suffixes`` is no pickle, because the user has said so.
 
     Raises:
         SourceError: a name that is not there (near matches are listed), a pickle, a missing part.
@@ -90,9 +94,9 @@ def choose_named(names: Collection[str], wanted: Iterable[str], where: str) -> t
                 other for other in names if PurePosixPath(other).suffix == PurePosixPath(name).suffix
             ]
             raise SourceError(f"{where} has no file {name!r}", f"it has {listing(near or names)}")
-        if name.lower().endswith(PICKLES):
-            raise pickles_only(where, [name])
         suffix = PurePosixPath(name).suffix
+        if name.lower().endswith(PICKLES) and suffix not in suffixes:
+            raise pickles_only(where, [name])
         chosen.update(dict.fromkeys(_with_siblings(names, name, suffix, where)))
     return tuple(chosen)
 

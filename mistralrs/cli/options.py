@@ -60,7 +60,7 @@ HfCache = Annotated[
 ]
 Format = Annotated[
     str | None,
-    typer.Option("--format", metavar="NAME", rich_help_panel=FORMAT, help="Format of the weights: plain, gguf."),
+    typer.Option("--format", metavar="NAME", rich_help_panel=FORMAT, help="Format of the weights: plain, gguf, ggml."),
 ]
 QuantizedFile = Annotated[
     str | None,
@@ -79,6 +79,10 @@ TokModelId = Annotated[
         rich_help_panel=FORMAT,
         help="Where configuration and tokenizer of a bare weight file come from.",
     ),
+]
+Gqa = Annotated[
+    int | None,
+    typer.Option(metavar="N", rich_help_panel=FORMAT, help="Query heads for each of keys; files tell: only checked."),
 ]
 Isq = Annotated[
     str | None,
@@ -175,6 +179,7 @@ def _shared(
     format: Format = None,
     quantized_file: QuantizedFile = None,
     tok_model_id: TokModelId = None,
+    gqa: Gqa = None,
     isq: Isq = None,
     hf_cache: HfCache = None,
     cpu: Cpu = False,
@@ -189,7 +194,7 @@ def _shared(
     pa_block_size: PaBlockSize = 32,
     pa_cache_type: PaCacheType = "auto",
     max_seqs: MaxSeqs = 32,
-    max_num_batched_tokens: MaxNumBatchedTokens = 4096,
+    max_num_batched_tokens: MaxNumBatchedTokens = 512,
     prefix_cache_n: PrefixCacheN = 16,
     no_kv_cache: NoKvCache = False,
     chat_template: ChatTemplateFile = None,

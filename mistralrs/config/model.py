@@ -19,8 +19,9 @@ class ModelSelection(Section):
     """One model. ``model_id`` None means the default model of the registry, unless ``quantized_file`` names files.
 
     ``arch`` and ``format`` override what the files say; ``tok_model_id`` is a repository or folder that supplies
-    configuration and tokenizer for a bare weight file. ``isq`` names a quantization plugin that quantizes plain
-    weights while they are loaded. ``revision`` pins every file that is fetched.
+    configuration and tokenizer for a bare weight file. ``gqa`` above 1 is how many query heads the model has for each
+    of keys, which files tell by themselves: it is only checked. ``isq`` names a quantization plugin that quantizes
+    plain weights while they are loaded. ``revision`` pins every file that is fetched.
 
     ``cpu`` rules other devices out. ``device_layers`` (``ORD:NUM``, or a number of layers for device 0) or the file
     ``topology`` place the layers; otherwise they are placed by free memory, with room in the cache for
@@ -35,6 +36,7 @@ class ModelSelection(Section):
     format: str | None = None
     quantized_file: tuple[str, ...] = ()
     tok_model_id: str | None = None
+    gqa: int | None = Field(default=None, ge=1)
     isq: str | None = None
     token_source: str = "cache"
     hf_cache: Path | None = None

@@ -109,7 +109,7 @@ def _entry(selection: ModelSelection, kind: str, aliases: Sequence[str]) -> dict
     for name in ("model_id", "tok_model_id", "tokenizer", "chat_template", "jinja_explicit", "hf_cache", "topology"):
         if name in model and Path(model[name]).exists():
             model[name] = str(Path(model[name]).absolute())
-    format_table: dict[str, Any] = {name: model[name] for name in ("format", "tok_model_id") if name in model}
+    format_table: dict[str, Any] = {name: model[name] for name in ("format", "tok_model_id", "gqa") if name in model}
     if files:
         format_table["quantized_file"] = ";".join(map(str, files))
     single = ("model_id", "revision", "tokenizer", "arch", "dtype", "chat_template", "jinja_explicit")

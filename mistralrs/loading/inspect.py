@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ValidationError
 
 from mistralrs.checkpoint import Checkpoint, ModelFiles
-from mistralrs.errors import ModelFormatError
+from mistralrs.errors import ModelFormatError, UsageError
 from mistralrs.modelkit.text_side import text_side
 from mistralrs.plugin import ArchitectureSpec, FormatSpec, ModelFacts, ModelInfo
 
@@ -83,12 +83,15 @@ def inspect(host: PluginHost, files: ModelFiles, selection: ModelSelection) -> I
     if architecture.modalities == ("text",):
         checkpoint = text_side(checkpoint)
     raw = _raw_config(host, architecture, checkpoint)
+    config = _validate(host, architecture, raw, files)
+    if selection.gqa not in (None, 1):  # mistral.rs takes one when nothing is said
+        _check_groups(config, selection.gqa)
     return Inspected(
         files=files,
         format=spec,
         checkpoint=checkpoint,
         architecture=architecture,
-        config=_validate(host, architecture, raw, files),
+        config=config,
         raw=raw,
         generation=read_json(files, "generation_config.json"),
     )
@@ -141,6 +144,13 @@ def _raw_config(host: PluginHost, architecture: ArchitectureSpec, checkpoint: Ch
         checkpoint.metadata, checkpoint.tensors
     )
     return config
+
+
+def _check_groups(config: BaseModel, stated: int | None) -> None:
+    """Refuse a model that is not what the user says."""
+    found = getattr(config, "num_attention_heads", 0) // getattr(config, "num_key_value_heads", 1)
+    if stated != found:
+        raise UsageError(f"the model has {found} query heads for each of keys, not {stated}", "leave out --gqa")
 
 
 def _validate(host: PluginHost, architecture: ArchitectureSpec, raw: Mapping[str, Any], files: ModelFiles) -> BaseModel:

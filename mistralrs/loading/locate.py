@@ -50,7 +50,9 @@ def locate(host: PluginHost, selection: ModelSelection, progress: Progress) -> M
     """
     target, files = _select(host.policy, selection)
     defaults = target.defaults
-    formats = _formats(host, files, selection.format or (defaults.format if defaults else None))
+    wanted = selection.format or (defaults.format if defaults else None)
+    formats = _formats(host, files, wanted)
+    suffixes = [suffix for spec in formats for suffix in spec.suffixes]
     found = _fetch(
         host,
         target,
@@ -58,7 +60,7 @@ def locate(host: PluginHost, selection: ModelSelection, progress: Progress) -> M
             reference=target.reference,
             revision=selection.revision,
             weights=files,
-            suffixes=tuple(suffix for spec in formats for suffix in spec.suffixes),
+            suffixes=(*suffixes, *(formats[0].shared_suffixes if wanted else ())),
             companions=_companions(host),
             sha256=defaults.sha256 if defaults else None,
             token_source=selection.token_source,

@@ -136,6 +136,7 @@ class FormatSpec(Spec):
     """A file format of checkpoints.
 
     ``opener(files: ModelFiles) -> Checkpoint`` opens one. ``companions`` are glob patterns of small files it reads.
+    Files with one of the ``shared_suffixes`` have this format only when the user says so.
     """
 
     kind: ClassVar[str] = "format"
@@ -143,6 +144,7 @@ class FormatSpec(Spec):
     suffixes: tuple[str, ...]
     opener: Ref
     companions: tuple[str, ...] = ()
+    shared_suffixes: tuple[str, ...] = ()
 
     @property
     def _own_keys(self) -> tuple[str, ...]:

@@ -101,7 +101,7 @@ max_batch_size = 2
         ('command = "run"\n[models]\nmodel_id = "x"', "models must be tables, [[models]]"),
         ('command = "run"\n[[models]]', "models.0.model_id: field required"),
         (f'command = "run"\n{MODEL}modelid = 1', "unknown key 'models.modelid'; did you mean 'model_id'?"),
-        (f'command = "run"\n{MODEL}[models.format]\ngqa = 8', "models.format.gqa is not supported yet"),
+        (f'command = "run"\n{MODEL}[models.format]\nmmproj = "a"', "models.format.mmproj is not supported yet"),
         (f'command = "run"\n[runtime]\nmtp = true\n{MODEL}', "runtime.mtp is not supported yet"),
         (f'command = "run"\n[sandbox]\n{MODEL}', "sandbox is not supported yet"),
         (

@@ -25,6 +25,7 @@ FILES = (
     "format",
     "quantized_file",
     "tok_model_id",
+    "gqa",
     "hf_cache",
     "chat_template",
     "jinja_explicit",

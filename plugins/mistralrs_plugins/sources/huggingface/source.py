@@ -86,7 +86,7 @@ class _Choice:
 def _choose(names: Collection[str], request: FetchRequest, read: Callable[[str], bytes], where: str) -> _Choice:
     weights: tuple[str, ...] = ()
     if request.weights:
-        weights = choose_named(names, request.weights, where)
+        weights = choose_named(names, request.weights, where, request.suffixes)
     elif request.suffixes:
         weights = choose_weights(names, request.suffixes, read, where)
     index = index_name(weights, names)

@@ -42,7 +42,7 @@ class LocalSource:
         names |= {name for name in wanted if _is_inside(name) and (root / name).is_file()}
         weights: tuple[str, ...] = ()
         if wanted:
-            weights = choose_named(names, wanted, str(root))
+            weights = choose_named(names, wanted, str(root), request.suffixes)
         elif request.suffixes:
             weights = choose_weights(names, request.suffixes, lambda name: read_index(root / name, where), where)
         companions = choose_companions(names, request.companions)

@@ -1,0 +1,1 @@
+"""ggml: the LLaMA files of llama.cpp before GGUF."""
