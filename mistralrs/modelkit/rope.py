@@ -46,6 +46,15 @@ def rope_where(wanted: Callable[[Any, int], bool]) -> Callable[[Any, Any], list[
     return part
 
 
+def rope_by_theta(cfg: Any, wb: WeightBuilder) -> list[Rope | None]:
+    """A recipe's ``rope`` for configs whose ``layer_rope_theta`` gives each layer's base, zero for no rotation."""
+    table = cfg.rope_parameters
+    thetas = cfg.layer_rope_theta or (table.rope_theta,) * cfg.num_hidden_layers
+    tables = {theta: table.model_copy(update={"rope_theta": theta}) for theta in set(thetas) - {0}}
+    ropes = {theta: rope_from(cfg, each, wb) for theta, each in tables.items()}
+    return [ropes.get(theta) for theta in thetas]
+
+
 def no_rope(cfg: Any, wb: WeightBuilder) -> list[Rope | None]:
     """A recipe's ``rope`` for models that know positions otherwise."""
     return [None] * int(cfg.num_hidden_layers)
@@ -62,7 +71,8 @@ def rope_backwards(cfg: CausalConfig, wb: WeightBuilder) -> list[Rope | None]:
 
 def rope_from(cfg: CausalConfig, table: RopeParameters, wb: WeightBuilder) -> Rope:
     """The rotary embedding of one table, with the frequency divisors a checkpoint may carry beside it."""
-    angles = {"longrope": _long, "dynamic": _fixed if table.alpha else _dynamic}.get(table.rope_type, _fixed)
+    kinds = {"longrope": _long, "dynamic": _fixed if table.alpha else _dynamic, "proportional": _proportional}
+    angles = kinds.get(table.rope_type, _fixed)
     return Rope(angles(cfg, table, wb), cfg.head_dim, cfg.rope_style)
 
 
@@ -90,6 +100,14 @@ def _fixed(cfg: CausalConfig, table: RopeParameters, wb: WeightBuilder) -> Rotar
     if wb.has(DIVISORS):
         freq = freq / _small(wb, DIVISORS, rotary // 2)
     return FixedAngles(freq, sharpen)
+
+
+def _proportional(cfg: CausalConfig, table: RopeParameters, wb: WeightBuilder) -> Rotary:
+    freq = plain_frequencies(cfg.head_dim, table.rope_theta, wb.device) / (table.factor or 1.0)
+    if wb.has(DIVISORS):  # huge ones for the numbers that stay
+        return FixedAngles(freq / _small(wb, DIVISORS, cfg.head_dim // 2))
+    freq[table.rotary_dim(cfg.head_dim) // 2 :] = 0
+    return FixedAngles(freq)
 
 
 def _long(cfg: CausalConfig, table: RopeParameters, wb: WeightBuilder) -> Rotary:

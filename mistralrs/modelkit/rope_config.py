@@ -18,12 +18,13 @@ class RopeParameters(BaseModel):
 
     ``alpha`` makes a dynamic rope fixed: the base is enlarged once, by ``alpha ** (n / (n - 2))`` for ``n`` rotated
     numbers. ``short_factor`` and ``long_factor`` divide the frequencies of LongRoPE; a checkpoint may hold them as
-    tensors instead. ``factor`` None is the ratio of the context to the one trained with.
+    tensors instead. ``factor`` None is the ratio of the context to the one trained with. ``proportional`` rotates the
+    first numbers of each half of a head, as slowly as if it rotated them all.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    rope_type: Literal["default", "linear", "dynamic", "llama3", "yarn", "longrope"] = "default"
+    rope_type: Literal["default", "linear", "dynamic", "llama3", "yarn", "longrope", "proportional"] = "default"
     rope_theta: Positive = 10_000.0
     partial_rotary_factor: Annotated[float, Field(gt=0, le=1)] = 1.0
     factor: Annotated[float, Field(ge=1, lt=1e6)] | None = None

@@ -47,6 +47,9 @@ class Step(Protocol):
     def attend_latent(self, cache: int, q: Tensor, latent: Tensor, spec: AttentionSpec) -> Tensor:
         """The same for a layer whose cache is latent: its values are the first numbers of its keys."""
 
+    def attend_shared(self, cache: int, q: Tensor, spec: AttentionSpec) -> Tensor:
+        """Attend to what another layer of this step has appended to the cache with its handle."""
+
     def state(self, cache: int) -> tuple[StateCache, AttentionMeta]:
         """What operations with recurrent state take last: the states of the layer with the handle ``cache``."""
 
@@ -97,6 +100,10 @@ class StepContext:
         layer = self._keys(cache)
         self.ops.write_latent(latent, layer, self.meta)
         return self.ops.attend(q, layer, self.meta, spec)
+
+    def attend_shared(self, cache: int, q: Tensor, spec: AttentionSpec) -> Tensor:
+        """See :meth:`Step.attend_shared`."""
+        return self.ops.attend(q, self._keys(cache), self.meta, spec)
 
     def _keys(self, cache: int) -> LayerCache:
         layer = self.caches[cache]

@@ -16,7 +16,9 @@ class Sizes:
 
     def __init__(self, config: Any) -> None:
         self._config = config
-        heads = getattr(config, "num_attention_heads", None) or config.num_heads
+        if config.model_type == "gemma4_text":  # which refuses to say what differs between layers
+            config.allow_global_per_layer_attribute_access = True
+        heads = first(config, "num_attention_heads", "num_heads") or 1
         self.head_dim = getattr(config, "head_dim", None) or config.hidden_size // heads
         self.num_key_value_heads = getattr(config, "num_key_value_heads", None) or heads
         self.rope_parameters = getattr(config, "rope_parameters", None)

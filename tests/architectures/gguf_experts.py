@@ -15,6 +15,8 @@ _EXPERT = re.compile(r"(.+\.experts)\.(\d+)\.(.+)")
 
 def folded(state: State, config: Any) -> State:
     """A checkpoint's tensors as a GGUF has them, still under the names of the model."""
+    if config.model_type == "gemma4_text":
+        return state
     return _latent(_apart(_stacked(state)), config)
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import gguf
 import numpy as np
 import torch
-
 from gguf_dense import Sizes, add_norms, add_settings, reshaped
 from gguf_experts import add_experts, add_latent, folded
+from gguf_shared import add_shared, joined
 from gguf_state import add_states, carried
 
 from mistralrs.modelkit.gguf import GgufMap
@@ -31,8 +31,9 @@ def write(path: Path, arch: str, state: dict[str, torch.Tensor], config: Any, ta
         _add_rope(writer, config)
     add_settings(writer, config, state)
     add_states(writer, config)
+    add_shared(writer, config)
     _add_vocabulary(writer, config.vocab_size)
-    for key, tensor in folded(reshaped(carried(state, config), config), config).items():
+    for key, tensor in folded(joined(reshaped(carried(state, config), config)), config).items():
         if key == "lm_head.weight" and config.tie_word_embeddings:
             continue
         writer.add_tensor(table.rename(key), np.ascontiguousarray(_converted(arch, key, tensor.numpy(), config)))

@@ -13,6 +13,7 @@ from cases import LLAMA3, SIZES, state_of
 from gguf_dense_cases import DENSE_CASES
 from gguf_expert_cases import EXPERT_CASES
 from gguf_files import write
+from gguf_shared import SHARED_CASES
 from gguf_state_cases import STATE_CASES
 from llama_cpp import CONTEXT, LlamaCpp
 
@@ -90,7 +91,7 @@ CASES = [
         {**GEMMA, "num_hidden_layers": 6, "rope_parameters": GEMMA3_ROPE},
         GELU,
     ),
-    *(Case(*each) for each in (*DENSE_CASES, *EXPERT_CASES, *STATE_CASES)),
+    *(Case(*each) for each in (*DENSE_CASES, *EXPERT_CASES, *SHARED_CASES, *STATE_CASES)),
 ]
 NAMES = {"mistral": "Tiny Mistral", "glm4moelite": "Tiny GLM"}
 """What files of architectures call themselves that share a name with others."""
@@ -130,7 +131,7 @@ def written(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     torch.manual_seed(3)
     state = state_of(getattr(transformers, case.key)._from_config(config))
     for name, tensor in state.items():
-        if any(part in name for part in ("norm", "bias", "ln_")):
+        if any(part in name for part in ("norm", "bias", "ln_", "scal")):
             tensor.add_(0.3 * torch.randn_like(tensor))
     path = tmp_path_factory.mktemp("gguf") / "tiny.gguf"
     spec = host.resolve("architecture", case.key)

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 import torch
 import transformers
-from cases import CASES, SIZES, Case, state_of
+from cases import CASES, SIZES, Case, text_of
 from dense_cases import DENSE_CASES
+from shared_cases import SHARED_CASES
 from state_cases import STATE_CASES
 
 from mistralrs.layouts import F32
@@ -19,6 +20,7 @@ from mistralrs.testing.paged import PagedModel
 from mistralrs.weights import DictSource, MetaSource, WeightBuilder
 
 TOLERANCE = 1e-4
+SCALES = (".D", "A_log", "layer_scalar", "output_scale", "router.scale", "expert_scale")
 
 
 @pytest.fixture(scope="module")
@@ -26,25 +28,26 @@ def host() -> PluginHost:
     return PluginHost(Policy())
 
 
-@pytest.fixture(scope="module", params=[*CASES, *DENSE_CASES, *STATE_CASES], ids=lambda case: case.id)
+@pytest.fixture(scope="module", params=[*CASES, *DENSE_CASES, *SHARED_CASES, *STATE_CASES], ids=lambda case: case.id)
 def pair(request: pytest.FixtureRequest, host: PluginHost) -> tuple[Any, Any, dict[str, Any]]:
     """The reference model, our spec, and the configuration both were made from."""
     case: Case = request.param
-    config = getattr(transformers, case.config)(**{**SIZES, **case.extra})
+    sizes = {} if "text_config" in case.extra else SIZES
+    config = getattr(transformers, case.config)(**{**sizes, **case.extra})
     torch.manual_seed(7)
     reference = getattr(transformers, case.key)._from_config(config, attn_implementation="eager").eval()
     with torch.no_grad():
         for name, parameter in [*reference.named_parameters(), *reference.named_buffers()]:
             # Ones and zeros would hide a weight that is not applied.
-            hiding = any(part in name for part in ("norm", "bias", "ln_")) or name.endswith((".D", "A_log"))
+            hiding = any(part in name for part in ("norm", "bias", "ln_")) or name.endswith(SCALES)
             if hiding and parameter.is_floating_point():
                 parameter.add_(0.3 * torch.randn_like(parameter))
-    return reference, host.resolve("architecture", case.key), {**config.to_dict(), **case.extra}
+    return reference, host.resolve("architecture", case.key), {**config.get_text_config().to_dict(), **case.extra}
 
 
 def ours(pair: tuple[Any, Any, dict[str, Any]], **kwargs: Any) -> PagedModel:
     reference, spec, config = pair
-    return PagedModel(spec, config, DictSource(state_of(reference)), **kwargs)
+    return PagedModel(spec, config, DictSource(text_of(reference)), **kwargs)
 
 
 def prompt(seed: int, length: int) -> list[int]:
@@ -127,7 +130,7 @@ def test_bfloat16_is_finite_and_close(pair: Any) -> None:
 def test_a_shape_only_build_takes_no_memory(pair: Any) -> None:
     _, spec, config = pair
     meta = torch.device("meta")
-    wb = WeightBuilder(MetaSource(dict.fromkeys(state_of(pair[0]), F32)), device=meta)
+    wb = WeightBuilder(MetaSource(dict.fromkeys(text_of(pair[0]), F32)), device=meta)
     parsed = spec.config.load().model_validate(config)
     model = spec.build.load()(parsed, wb)
     assert all(buffer.is_meta for name, buffer in model.named_buffers() if "inv_freq" not in name)
