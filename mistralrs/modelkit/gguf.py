@@ -84,6 +84,9 @@ POST_NORMS = {
 }
 """Norms of layers that have one after each block and none before."""
 
+EXPERT = re.compile(r"(.+\.experts)\.(\d+)\.(\w+)")
+"""One expert's module; files from before experts were stacked have a tensor for each."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GgufMap:
@@ -142,6 +145,9 @@ class GgufMap:
         layer = re.fullmatch(re.escape(self.layers) + r"\.(\d+)\.(.+)", name)
         part = layer[2] if layer else name
         module, _, leaf = part.rpartition(".")
+        if layer and (expert := EXPERT.fullmatch(module)):
+            stacked = self.tensors.get(f"{expert[1]}.{expert[3]}", module)
+            return f"blk.{layer[1]}.{stacked.removesuffix('_exps')}.{expert[2]}.{leaf}"
         stored = self.tensors.get(part) or f"{self.tensors.get(module) or TENSORS.get(module, module)}.{leaf}"
         return f"blk.{layer[1]}.{stored}" if layer else stored
 
