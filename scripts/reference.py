@@ -6,6 +6,7 @@ import importlib
 import inspect
 import json
 import os
+import statistics
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -54,10 +55,13 @@ def models() -> Iterator[str]:
     yield "# Supported models\n"
     yield "Quantization and adapters work on projections and kernels on operations, whatever the architecture."
     yield f"Installed quantizations: {_names(host, 'quantization')}. Installed kernels: {_names(host, 'kernels')}.\n"
-    yield "*Lines* are those of the plugin, its tables included.\n"
+    specs = list(host.specs("architecture"))
+    sizes = sorted({spec.build.target.partition(":")[0] for spec in specs})
+    median = int(statistics.median(_file_lines(module) for module in sizes))
+    yield f"*Lines* are those of the plugin, its tables included; the median model file has {median}.\n"
     yield "| architecture | models | class names | GGUF | tasks | modalities | lines |"
     yield "| --- | --- | --- | --- | --- | --- | --- |"
-    for spec in host.specs("architecture"):
+    for spec in specs:
         served = [", ".join(each) for each in (spec.hf_names, spec.gguf_names, spec.tasks, spec.modalities)]
         cells = [f"`{spec.name}`", spec.summary, *served, str(_lines(spec))]
         yield f"| {' | '.join(cells)} |"
@@ -66,6 +70,11 @@ def models() -> Iterator[str]:
 
 def _names(host: PluginHost, kind: str) -> str:
     return ", ".join(f"`{spec.name}`" for spec in host.specs(kind)) or "none"
+
+
+def _file_lines(module: str) -> int:
+    """Lines of a module's file."""
+    return len(Path(str(importlib.import_module(module).__file__)).read_text(encoding="utf-8").splitlines())
 
 
 def _lines(spec: ArchitectureSpec) -> int:

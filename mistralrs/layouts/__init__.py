@@ -23,6 +23,7 @@ from mistralrs.layouts.table import (
     Q5_K,
     Q6_K,
     Q8_0,
+    U8,
 )
 
 __all__ = [
@@ -41,5 +42,6 @@ __all__ = [
     "Q5_K",
     "Q6_K",
     "Q8_0",
+    "U8",
     "Layout",
 ]

@@ -17,6 +17,8 @@ def _blocks(name: str, block: int, block_bytes: int, family: str) -> Layout:
 F32 = Layout("f32", 1, 4, dtype="float32")
 F16 = Layout("f16", 1, 2, dtype="float16")
 BF16 = Layout("bf16", 1, 2, dtype="bfloat16")
+U8 = Layout("u8", 1, 1, dtype="uint8")
+"""Bytes that mean something only to who asks for them; not among :data:`LAYOUTS`, for no weight is stored so."""
 
 Q4_0 = _blocks("q4_0", 32, 18, "legacy")
 Q4_1 = _blocks("q4_1", 32, 20, "legacy")

@@ -31,11 +31,18 @@ if TYPE_CHECKING:
         router_spec,
         shared_mlp,
         stacked,
+        stacked_mxfp4,
         stacked_transposed,
         switched_shared_mlp,
     )
     from mistralrs.modelkit.experts_config import MoeConfig
-    from mistralrs.modelkit.gated_attention import GatedAttention, gated_gqa, queries_with_gates
+    from mistralrs.modelkit.gated_attention import (
+        GatedAttention,
+        SideGatedAttention,
+        gated_gqa,
+        queries_with_gates,
+        side_gated_gqa,
+    )
     from mistralrs.modelkit.gguf import GgufMap
     from mistralrs.modelkit.latent import LatentAttention, latent_attention
     from mistralrs.modelkit.latent_config import LatentConfig, LatentGgufMap
@@ -77,8 +84,9 @@ if TYPE_CHECKING:
         windowed,
     )
     from mistralrs.modelkit.recipe import DecoderRecipe, Names, output_head, with_positions
-    from mistralrs.modelkit.rope import no_rope, rope_backwards, rope_from, rope_per_layer, rope_where
+    from mistralrs.modelkit.rope import no_rope, rope_backwards, rope_by_theta, rope_from, rope_per_layer, rope_where
     from mistralrs.modelkit.rope_config import RopeParameters
+    from mistralrs.modelkit.selective import Mamba, mamba1, mixer_norm
     from mistralrs.modelkit.state import (
         DeltaNet,
         GatedConv,
@@ -153,10 +161,13 @@ _HOME = {
     "layer_norm_of_each_head": "norms",
     "layer_norm_without_bias": "norms",
     "layer_norm_without_weight": "norms",
+    "Mamba": "selective",
+    "mamba1": "selective",
     "Mamba2": "mamba",
     "logits_divisor": "parts",
     "logits_scaling": "parts",
     "mamba2": "mamba",
+    "mixer_norm": "selective",
     "MixerLayer": "state",
     "moe_block": "experts",
     "MoeConfig": "experts_config",
@@ -185,6 +196,7 @@ _HOME = {
     "rms_without_weight": "norms",
     "root_of_width": "parts",
     "rope_backwards": "rope",
+    "rope_by_theta": "rope",
     "rope_from": "rope",
     "rope_per_layer": "rope",
     "rope_where": "rope",
@@ -199,12 +211,15 @@ _HOME = {
     "separate_inputs": "state",
     "SeparateInputs": "state",
     "shared_mlp": "experts",
+    "side_gated_gqa": "gated_attention",
+    "SideGatedAttention": "gated_attention",
     "sink_gqa": "attention_variants",
     "SinkAttention": "attention_variants",
     "Size": "config",
     "SsmConfig": "state_config",
     "StateGgufMap": "state_gguf",
     "stacked": "experts",
+    "stacked_mxfp4": "experts",
     "stacked_transposed": "experts",
     "switched_shared_mlp": "experts",
     "TemperedAttention": "attention_variants",
@@ -238,6 +253,7 @@ __all__ = [
     "LatentAttention",
     "LatentConfig",
     "LatentGgufMap",
+    "Mamba",
     "Mamba2",
     "MixerLayer",
     "MoeConfig",
@@ -255,6 +271,7 @@ __all__ = [
     "SandwichLayer",
     "ScaledConfig",
     "SeparateInputs",
+    "SideGatedAttention",
     "SinkAttention",
     "Size",
     "SsmConfig",
@@ -287,7 +304,9 @@ __all__ = [
     "layer_norm_without_weight",
     "logits_divisor",
     "logits_scaling",
+    "mamba1",
     "mamba2",
+    "mixer_norm",
     "moe_block",
     "no_rope",
     "nothing",
@@ -306,6 +325,7 @@ __all__ = [
     "rms_without_weight",
     "root_of_width",
     "rope_backwards",
+    "rope_by_theta",
     "rope_from",
     "rope_per_layer",
     "rope_where",
@@ -315,8 +335,10 @@ __all__ = [
     "scan_weights",
     "separate_inputs",
     "shared_mlp",
+    "side_gated_gqa",
     "sink_gqa",
     "stacked",
+    "stacked_mxfp4",
     "stacked_transposed",
     "switched_shared_mlp",
     "transposing",

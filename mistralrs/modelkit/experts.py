@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor, nn
 
+from mistralrs.errors import ModelFormatError
 from mistralrs.layers import ExpertLinear, GatedExperts, PackedGatedExperts, Router, SparseMlp, SwitchedMlp, weight_of
+from mistralrs.layouts import MXFP4
 from mistralrs.modelkit.experts_config import MoeConfig
 from mistralrs.modelkit.mlps import GATED, gated_mlp
 from mistralrs.ops import RouterSpec, Weight, WeightStack
@@ -66,8 +69,35 @@ def stacked_transposed(
     They are brought into the usual order, which takes a copy.
     """
     data = wb.weight(name, (count, in_features, sum(sizes)), role="linear").to_dense(wb.dtype).transpose(1, 2)
-    pieces = [data[:, first :: len(sizes)] for first in range(len(sizes))] if alternating else data.split(sizes, dim=1)
-    return [_prepared(wb, Weight.dense(piece.contiguous())) for piece in pieces]
+    return [_prepared(wb, Weight.dense(piece)) for piece in _pieces(data, sizes, alternating)]
+
+
+def stacked_mxfp4(
+    wb: WeightBuilder, name: str, count: int, in_features: int, sizes: tuple[int, ...], *, alternating: bool = False
+) -> list[WeightStack]:
+    """The same for MXFP4 as OpenAI publishes it: ``name_blocks`` ``[experts, out, in / 32, 16]`` and ``name_scales``.
+
+    A byte of theirs holds two neighbours, one of ours a number and the sixteenth after it; values stay what they are.
+    """
+    groups, rest = divmod(in_features, MXFP4.block)
+    if rest:
+        raise ModelFormatError(f"{name}: rows of {in_features} numbers are not made of blocks of {MXFP4.block}")
+    pairs = wb.raw(f"{name}_blocks", (count, sum(sizes), groups, MXFP4.block // 2), role="linear")
+    scales = wb.raw(f"{name}_scales", (count, sum(sizes), groups), role="linear")
+    data = torch.empty((*scales.shape, MXFP4.block_bytes), dtype=torch.uint8, device=pairs.device)
+    data[..., 0] = scales
+    for each, packed in zip(pairs, data, strict=True):  # one by one: unpacked, experts take twice their size
+        codes = torch.stack((each & 15, each >> 4), dim=-1).flatten(-2)
+        packed[..., 1:] = codes[..., :16] | codes[..., 16:] << 4
+    shapes = ((count, size, in_features) for size in sizes)
+    pieces = _pieces(data.flatten(-2), sizes, alternating)
+    return [_prepared(wb, Weight(piece, MXFP4, shape)) for piece, shape in zip(pieces, shapes, strict=True)]
+
+
+def _pieces(data: Tensor, sizes: tuple[int, ...], alternating: bool) -> list[Tensor]:
+    """Projections that are rows of one tensor, one after another or in turns."""
+    found = [data[:, first :: len(sizes)] for first in range(len(sizes))] if alternating else data.split(sizes, dim=1)
+    return [piece.contiguous() for piece in found]
 
 
 def gated_experts(

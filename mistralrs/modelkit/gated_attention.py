@@ -29,6 +29,28 @@ class GatedAttention(Attention):
         return self.out(step.ops.gated(gate, out, "sigmoid"), step)  # type: ignore[no-any-return]
 
 
+class SideGatedAttention(Attention):
+    """Attention with gates from a projection of their own."""
+
+    def __init__(self, cache: int, spec: AttentionSpec, *parts: Any, gate: nn.Module, **norms: Any) -> None:
+        """``gate`` gives a number for each of the heads' outputs."""
+        super().__init__(cache, spec, *parts, **norms)
+        self.gate = gate
+
+    def forward(self, x: Tensor, step: Step) -> Tensor:
+        """``[tokens, width]`` to the same."""
+        q, k, v = self.qkv(x, step)
+        q, k = self.turn(q, k, step)
+        out = step.attend(self.cache, q, k, v, self.spec)
+        return self.out(step.ops.gated(self.gate(x, step), out, "sigmoid"), step)  # type: ignore[no-any-return]
+
+
+def side_gated_gqa(cfg: Any, wb: WeightBuilder, index: int, rope: nn.Module | None, **choices: Any) -> Attention:
+    """:func:`gqa` with the projection ``gate_proj``; ``choices`` are those of :func:`gqa`."""
+    gate = wb.linear("gate_proj", cfg.hidden_size, cfg.num_attention_heads * cfg.head_dim)
+    return gqa(cfg, wb, index, rope, block=partial(SideGatedAttention, gate=gate), **choices)
+
+
 def queries_with_gates(cfg: Any, wb: WeightBuilder, dims: AttentionSpec, bias: bool) -> nn.Module:
     """Three projections, the first of which holds for each head its query, then its gate."""
     sizes = {"q_proj": 2 * dims.heads, "k_proj": dims.kv_heads, "v_proj": dims.kv_heads}

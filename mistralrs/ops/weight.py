@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from mistralrs.layouts import BF16, F16, F32, Layout
+from mistralrs.layouts import BF16, F16, F32, U8, Layout
 from mistralrs.layouts.decode import dequantize
 
-_DENSE = {torch.float32: F32, torch.float16: F16, torch.bfloat16: BF16}
+_DENSE = {torch.float32: F32, torch.float16: F16, torch.bfloat16: BF16, torch.uint8: U8}
 
 
 @dataclass(frozen=True, slots=True, eq=False)

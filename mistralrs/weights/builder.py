@@ -8,7 +8,9 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor, nn
 
+from mistralrs.errors import ModelFormatError
 from mistralrs.layers import Embedding, LayerNorm, Linear, RmsNorm
+from mistralrs.layouts import U8
 from mistralrs.ops import CacheSpec, Slot, Weight
 from mistralrs.weights.quant import Dense, QuantMethod
 from mistralrs.weights.source import TensorSource
@@ -86,10 +88,17 @@ class WeightBuilder:
 
     def weight(self, name: str, shape: tuple[int, ...], *, role: str = "other") -> Weight:
         """The tensor in its stored layout, on this cursor's device. Raises ModelFormatError with the full name."""
-        full = self._full(name)
-        found = self.source.get(full, shape)
-        self.log.append(Request(full, shape, self.layer, role, found.nbytes, self.slot))
+        found = self._read(name, shape, role)
+        if found.layout == U8:
+            raise ModelFormatError(f"tensor {self._full(name)!r} is stored as U8, which is not supported here")
         return found.to(self.device)
+
+    def raw(self, name: str, shape: tuple[int, ...], *, role: str = "other") -> Tensor:
+        """Bytes in a form of the model's own, uint8 ``[*shape]``. Raises ModelFormatError for another type."""
+        found = self._read(name, shape, role)
+        if found.layout != U8:
+            raise ModelFormatError(f"tensor {self._full(name)!r} is stored as {found.layout.name.upper()}, not as U8")
+        return found.data.to(self.device)
 
     def tensor(self, name: str, shape: tuple[int, ...], *, role: str = "other") -> Tensor:
         """The tensor decoded to the compute dtype: norms, biases and other small ones."""
@@ -126,6 +135,12 @@ class WeightBuilder:
         self.cache_layers.append(self.layer)
         self.cache_slots.append(self.slot)
         return len(self.caches) - 1
+
+    def _read(self, name: str, shape: tuple[int, ...], role: str) -> Weight:
+        full = self._full(name)
+        found = self.source.get(full, shape)
+        self.log.append(Request(full, shape, self.layer, role, found.nbytes, self.slot))
+        return found
 
     def _full(self, name: str) -> str:
         return ".".join((*self.path, name))

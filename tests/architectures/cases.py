@@ -24,10 +24,22 @@ SIZES: dict[str, Any] = {
 }
 
 
+COMPUTED = ("slope_rate", "query_decay", "key_decay", "diagonal_decay")
+"""Tables of MiniMax that follow from its config."""
+
+
 def state_of(model: transformers.PreTrainedModel) -> dict[str, torch.Tensor]:
     """Its tensors under the names and in the shapes of checkpoints on the Hub."""
     state: dict[str, torch.Tensor] = revert_weight_conversion(model, dict(model.state_dict()))
-    return state
+    return {name: tensor for name, tensor in state.items() if not name.endswith(COMPUTED)}
+
+
+def text_of(model: transformers.PreTrainedModel) -> dict[str, torch.Tensor]:
+    """The same of its text side, as the loader cuts it out."""
+    state, body = state_of(model), "model.language_model."
+    if not hasattr(model.config, "text_config"):
+        return state
+    return {name.replace(body, "model."): state[name] for name in state if name.startswith((body, "lm_head."))}
 
 
 @dataclass(frozen=True)
@@ -112,6 +124,19 @@ GRANITE = {
     "attention_multiplier": 0.3,
     "logits_scaling": 2.0,
 }
+MUSE = {
+    "text_config": {
+        **SIZES,
+        "num_hidden_layers": 5,
+        "head_dim": 16,
+        "sliding_window": 5,
+        "output_multiplier": 0.7,
+        "final_logit_softcapping": 3.0,
+    },
+    "vision_config": {"num_hidden_layers": 1, "hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 16},
+    "out_hidden_size": 64,
+    "projector_hidden_size": 16,
+}
 LLAMA4 = {
     "num_hidden_layers": 4,
     "num_local_experts": 4,
@@ -176,6 +201,7 @@ CASES = [
     ),
     Case("GptOssForCausalLM", "GptOssConfig", {**EXPERTS, "head_dim": 16, "sliding_window": 5}),
     Case("Llama4ForCausalLM", "Llama4TextConfig", LLAMA4),
+    Case("MuseGlimmerForConditionalGeneration", "MuseGlimmerConfig", MUSE),
     Case("MiniCPM3ForCausalLM", "MiniCPM3Config", {**LATENT, "tie_word_embeddings": False, "dim_model_base": 16}),
     Case(
         "Gemma3ForCausalLM",

@@ -140,6 +140,8 @@ _CHANGE: dict[str, Callable[[State, Any], State]] = {
     "jamba": _mamba,
     "lfm2": _squeezed,
     "lfm2_moe": _squeezed,
+    "falcon_mamba": _mamba,
+    "mamba": _mamba,
     "mamba2": _mamba2,
     "qwen3_5_text": _delta_in_turns,
     "qwen3_5_moe_text": _delta_in_turns,
@@ -177,6 +179,13 @@ def _add_lfm2(writer: gguf.GGUFWriter, config: Any) -> None:
 def _add_mamba2(writer: gguf.GGUFWriter, config: Any) -> None:
     inner = config.num_heads * config.head_dim
     _add_ssm(writer, config.conv_kernel, inner, config.state_size, config.num_heads, config.n_groups)
+    writer.add_head_count(0)
+    writer.add_layer_norm_rms_eps(config.layer_norm_epsilon)
+
+
+def _add_mamba(writer: gguf.GGUFWriter, config: Any) -> None:
+    _add_ssm(writer, config.conv_kernel, config.intermediate_size, config.state_size, config.time_step_rank)
+    writer.add_ssm_dt_b_c_rms(config.model_type == "falcon_mamba")
     writer.add_head_count(0)
     writer.add_layer_norm_rms_eps(config.layer_norm_epsilon)
 
@@ -220,6 +229,8 @@ _SIZES = {
     "jamba": _add_jamba,
     "lfm2": _add_lfm2,
     "lfm2_moe": _add_lfm2,
+    "falcon_mamba": _add_mamba,
+    "mamba": _add_mamba,
     "mamba2": _add_mamba2,
     "qwen3_5_text": _add_delta,
     "qwen3_5_moe_text": _add_delta,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from state_cases import DELTA, EXPERTS, FALCON, GRANITE, JAMBA, LFM2, MAMBA2, NARROW
+from state_cases import DELTA, EXPERTS, FALCON, GRANITE, JAMBA, LFM2, MAMBA, MAMBA2, NARROW
 
 CLOSE = 1e-4
+TWICE = {**MAMBA, "intermediate_size": 64}  # llama.cpp takes no other inner width
 DENSE = {"num_experts": 1, "num_experts_per_tok": 1}
 EVERY_SECOND = {
     **DELTA,
@@ -19,6 +20,8 @@ STATE_CASES: list[tuple[str, str, str, str, dict[str, Any], float | str]] = [
     ("lfm2", "lfm2", "Lfm2ForCausalLM", "Lfm2Config", LFM2, CLOSE),
     ("lfm2moe", "lfm2moe", "Lfm2MoeForCausalLM", "Lfm2MoeConfig", {**LFM2, **NARROW, "num_dense_layers": 1}, CLOSE),
     ("mamba2", "mamba2", "Mamba2ForCausalLM", "Mamba2Config", MAMBA2, CLOSE),
+    ("mamba", "mamba", "MambaForCausalLM", "MambaConfig", TWICE, CLOSE),
+    ("falcon-mamba", "mamba", "FalconMambaForCausalLM", "FalconMambaConfig", TWICE, CLOSE),
     ("granitehybrid", "granitehybrid", "GraniteMoeHybridForCausalLM", "GraniteMoeHybridConfig", GRANITE, CLOSE),
     (
         "granitehybrid-dense",

@@ -59,6 +59,19 @@ JAMBA = {
     "mamba_d_state": 8,
     "mamba_dt_rank": 6,
 }
+MAMBA = {"state_size": 8, "time_step_rank": 6, "intermediate_size": 96}
+MINIMAX = {
+    "num_experts": 4,
+    "num_experts_per_tok": 2,
+    "head_dim": 16,
+    "block_size": 8,
+    "full_attn_alpha_factor": 1.3,
+    "full_attn_beta_factor": 0.8,
+    "linear_attn_alpha_factor": 1.2,
+    "linear_attn_beta_factor": 0.7,
+    "mlp_alpha_factor": 1.1,
+    "mlp_beta_factor": 0.9,
+}
 BAMBA = {
     "attn_layer_indices": [1],
     "mamba_n_heads": 8,
@@ -107,6 +120,10 @@ STATE_CASES = [
         "normed",
     ),
     Case("JambaForCausalLM", "JambaConfig", JAMBA),
+    Case("MambaForCausalLM", "MambaConfig", MAMBA),
+    Case("MambaForCausalLM", "MambaConfig", {**MAMBA, "use_bias": True, "tie_word_embeddings": False}, "biases"),
+    Case("FalconMambaForCausalLM", "FalconMambaConfig", MAMBA),
+    Case("MiniMaxForCausalLM", "MiniMaxConfig", MINIMAX),
     Case("BambaForCausalLM", "BambaConfig", BAMBA),
     Case("NemotronHForCausalLM", "NemotronHConfig", NEMOTRON),
     Case("JambaForCausalLM", "JambaConfig", {**JAMBA, "num_experts": 1, "num_experts_per_tok": 1}, "dense"),

@@ -5,9 +5,16 @@ from typing import Any
 
 from torch import nn
 
-from mistralrs.errors import ModelFormatError
 from mistralrs.layers import ExpertLinear, GatedExperts
-from mistralrs.modelkit import DecoderRecipe, gated_experts, has_stacks, moe_block, sink_gqa, stacked_transposed
+from mistralrs.modelkit import (
+    DecoderRecipe,
+    gated_experts,
+    has_stacks,
+    moe_block,
+    sink_gqa,
+    stacked_mxfp4,
+    stacked_transposed,
+)
 from mistralrs.weights import WeightBuilder
 
 ACTIVATION = "clamped_swiglu"
@@ -18,13 +25,9 @@ def experts(cfg: Any, wb: WeightBuilder) -> nn.Module:
     if has_stacks(wb):
         return gated_experts(cfg, wb, bias=True, activation=ACTIVATION)
     at, count, width, inner = wb.pp("experts"), cfg.num_experts, cfg.hidden_size, cfg.moe_intermediate_size
-    if at.has("gate_up_proj_blocks"):
-        raise ModelFormatError(
-            "the experts of this checkpoint are stored as MXFP4 in safetensors, which cannot be read yet",
-            "use a GGUF file of the model, or a checkpoint in bfloat16",
-        )
-    gate, up = stacked_transposed(at, "gate_up_proj", count, width, (inner, inner), alternating=True)
-    (down,) = stacked_transposed(at, "down_proj", count, inner, (width,))
+    stored = stacked_mxfp4 if at.has("gate_up_proj_blocks") else stacked_transposed
+    gate, up = stored(at, "gate_up_proj", count, width, (inner, inner), alternating=True)
+    (down,) = stored(at, "down_proj", count, inner, (width,))
     biases = at.tensor("gate_up_proj_bias", (count, 2 * inner))
     return GatedExperts(
         ExpertLinear(gate, biases[:, 0::2].contiguous()),

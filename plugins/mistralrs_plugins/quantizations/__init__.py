@@ -1,0 +1,1 @@
+"""Ways to keep weights in fewer bits."""
