@@ -225,6 +225,8 @@ class ArchitectureConformance(PluginConformance):
 
     def test_it_equals_transformers(self, spec: ArchitectureSpec, config: dict[str, Any]) -> None:
         """On the same random weights, when transformers is installed and knows the class."""
+        if "generate" not in spec.tasks:
+            pytest.skip("gives no logits of tokens to compare")
         transformers = pytest.importorskip("transformers")
         alone = [name for name in spec.hf_names if not name.endswith("ForConditionalGeneration")]  # no other sides
         known = next((getattr(transformers, name) for name in alone if hasattr(transformers, name)), None)
