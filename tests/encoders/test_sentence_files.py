@@ -27,6 +27,7 @@ def pooler(folder: Path, modules: Any, **fields: Any) -> Pooler:
         id="tiny", source="local", root=folder, weights=(), companions={name: folder / name for name in names}
     )
     known = {"task": "embed", "files": files, "raw": {}, "config": SimpleNamespace(num_labels=1), **fields}
+    known.setdefault("checkpoint", SimpleNamespace(architecture="BertModel"))
     known.setdefault("architecture", SimpleNamespace(capabilities=frozenset()))
     return read_pooler(SimpleNamespace(**known))  # type: ignore[arg-type]
 
