@@ -8,7 +8,6 @@ import pytest
 from cases import SIZES
 from pydantic import ValidationError
 
-from mistralrs.errors import PluginError
 from mistralrs.modelkit import CausalConfig
 from mistralrs.modelkit.gguf import PLAIN
 from mistralrs.plugin import ModelFacts
@@ -106,17 +105,12 @@ def test_what_cannot_be_is_refused_by_name(fields: dict[str, Any], message: str)
         ({"general.name": "SmolLM2 135M"}, [], "llama"),
         ({"general.name": "Mistral-7B-Instruct-v0.3"}, [], "mistral"),
         ({"general.name": "x", "general.basename": "Mathstral"}, [], "mistral"),
+        ({"general.name": "Mixtral 8x7B"}, ["blk.0.ffn_gate_exps.weight"], "mixtral"),
     ],
 )
 def test_who_reads_a_llama_file(host: PluginHost, stated: dict[str, Any], tensors: list[str], expected: str) -> None:
     facts = ModelFacts({"general.architecture": "llama", **stated}, tensors)
     assert host.resolve("architecture", "gguf:llama", facts=facts).name == expected
-
-
-def test_nobody_reads_experts_as_a_plain_model(host: PluginHost) -> None:
-    facts = ModelFacts({"general.name": "Mixtral 8x7B"}, ["blk.0.ffn_gate_exps.weight"])
-    with pytest.raises(PluginError):
-        host.resolve("architecture", "gguf:llama", facts=facts)
 
 
 def test_sliding_layers_listed_by_a_file() -> None:
