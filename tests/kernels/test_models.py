@@ -44,7 +44,11 @@ def both_models(case: Case) -> tuple[PagedModel, PagedModel]:
     return reference, fast
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+# Text sides of larger models have their tensors elsewhere.
+TEXT_MODELS = [case for case in CASES if not case.key.endswith("ForConditionalGeneration")]
+
+
+@pytest.mark.parametrize("case", TEXT_MODELS, ids=lambda case: case.id)
 def test_tiny_architectures(case: Case, caplog: pytest.LogCaptureFixture) -> None:
     reference, fast = both_models(case)
     generator = torch.Generator().manual_seed(3)

@@ -32,11 +32,15 @@ _CHECKSUM_BYTES = 32
 
 
 class _Code:
-    """The process's machine code. LLVM keeps it for as long as the engine object lives, which is for ever."""
+    """The process's machine code. LLVM keeps it for as long as its engine lives, which is for ever.
+
+    Every kernel has an engine of its own: within one, LLVM takes the first object's constants for those of a later one
+    that has a constant of the same local name.
+    """
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.engine: Any = None
+        self.engines: list[Any] = []
         self.addresses: dict[str, int] = {}
 
     def address(self, name: str) -> int:
@@ -51,14 +55,14 @@ class _Code:
         if code is None:
             code = _compile(name, symbol)
             _write(name, code)
-        if self.engine is None:
-            target = machine()  # also initializes LLVM
-            # llvmlite's own memory manager keeps an object's code and constants together. LLVM's puts them wherever
-            # there is room, and aborts the process when a model's weights have pushed them more than 2 GiB apart.
-            self.engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target, use_lmm=True)
-        self.engine.add_object_file(llvm.ObjectFileRef.from_data(code))
-        self.engine.finalize_object()
-        address: int = self.engine.get_function_address(symbol)
+        target = machine()  # also initializes LLVM
+        # llvmlite's own memory manager keeps an object's code and constants together. LLVM's puts them wherever
+        # there is room, and aborts the process when a model's weights have pushed them more than 2 GiB apart.
+        engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target, use_lmm=True)
+        engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+        engine.finalize_object()
+        self.engines.append(engine)
+        address: int = engine.get_function_address(symbol)
         return address
 
 
