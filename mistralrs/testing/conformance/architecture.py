@@ -96,14 +96,16 @@ class ArchitectureConformance(PluginConformance):
         assert isinstance(source, DictSource)
         assert source.unread() == []
 
-    def test_token_by_token_equals_the_whole_prompt(self, make: Make) -> None:
+    def test_token_by_token_equals_the_whole_prompt(self, make: Make, spec: ArchitectureSpec) -> None:
+        _skip_encoders(spec)
         model = make()
         ids = self.prompt(model, 1, 13)
         whole = model.step({"whole": ids})["whole"]
         parts = [model.step({"parts": [token]})["parts"] for token in ids]
         self.close(torch.cat(parts), whole)
 
-    def test_ragged_neighbours_do_not_disturb(self, make: Make) -> None:
+    def test_ragged_neighbours_do_not_disturb(self, make: Make, spec: ArchitectureSpec) -> None:
+        _skip_encoders(spec)
         model = make()
         ids = {name: self.prompt(model, seed, length) for seed, (name, length) in enumerate(_LENGTHS.items())}
         alone = {name: make().step({name: tokens})[name] for name, tokens in ids.items()}
@@ -196,12 +198,13 @@ class ArchitectureConformance(PluginConformance):
                 self.close(*[_second_step(model, self.prompt(model, 6, 9)) for model in (split, whole)])
 
     @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=["bf16", "f16"])
-    def test_half_precision_is_finite_and_near(self, make: Make, dtype: torch.dtype) -> None:
+    def test_half_precision_is_finite_and_near(self, make: Make, spec: ArchitectureSpec, dtype: torch.dtype) -> None:
         reference = make()
         ids = self.prompt(reference, 11, 12)
         expected = reference.step({"a": ids})["a"]
         half = make(dtype=dtype).step({"a": ids})["a"]
-        assert half.dtype == torch.float32
+        assert half.dtype == torch.float32 or "generate" not in spec.tasks
+        half = half.float()
         assert half.isfinite().all()
         assert (half - expected).abs().mean() < 0.05 * expected.abs().mean() + 0.05
 
@@ -282,6 +285,11 @@ def two_places(
 
 
 @torch.inference_mode()
+def _skip_encoders(spec: ArchitectureSpec) -> None:
+    if "generate" not in spec.tasks:
+        pytest.skip("reads a text in one step")
+
+
 def _second_step(model: PagedModel, ids: list[int]) -> Tensor:
     """Logits of the last of ``ids``, fed in two steps through a program."""
     program = Program(model.module)

@@ -34,5 +34,6 @@ def mistralrs_register_architectures() -> Iterable[ArchitectureSpec]:
             "qk_rope_head_dim": 8,
             "v_head_dim": 12,
             "n_group": 2,
+            "topk_group": 1,
         },
     )
