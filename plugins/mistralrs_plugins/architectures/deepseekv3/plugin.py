@@ -22,10 +22,7 @@ def mistralrs_register_architectures() -> Iterable[ArchitectureSpec]:
         matches=Ref("mistralrs_plugins.architectures.deepseekv3.config:matches"),
         tiny={
             **TINY,
-            "num_key_value_heads": 4,
-            "n_routed_experts": 4,
-            "num_experts_per_tok": 2,
-            "moe_intermediate_size": 24,
+            **{"num_key_value_heads": 4, "n_routed_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 24},
             "n_shared_experts": 1,
             "first_k_dense_replace": 1,
             "q_lora_rank": 24,
