@@ -17,6 +17,7 @@ from urllib import error, request
 import psutil
 
 import mistralrs
+from mistralrs.checkpoint import files_below
 from mistralrs.errors import MistralrsError
 from mistralrs.plugin.doctor import Finding, diagnose
 from mistralrs.plugin.host import PluginHost
@@ -179,13 +180,7 @@ def _cache_root(*, moved: bool) -> Path:
 
 
 def _size(folder: Path) -> int:
-    total = 0
-    for path in folder.rglob("*"):
-        try:
-            total += 0 if path.is_symlink() or not path.is_file() else path.stat().st_size
-        except OSError:
-            continue
-    return total
+    return sum(status.st_size for path, status in files_below(folder) if not path.is_symlink())
 
 
 def _hub() -> dict[str, Any]:

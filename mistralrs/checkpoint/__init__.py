@@ -5,6 +5,7 @@ Imports no torch, so that a wrong or damaged file is found before the slow impor
 
 from mistralrs.checkpoint.checkpoint import Checkpoint, TensorInfo
 from mistralrs.checkpoint.files import CachedModel, FetchRequest, ModelFiles, Progress, Source, no_progress
+from mistralrs.checkpoint.folders import files_below, oldest_first
 
 __all__ = [
     "CachedModel",
@@ -14,5 +15,7 @@ __all__ = [
     "Progress",
     "Source",
     "TensorInfo",
+    "files_below",
     "no_progress",
+    "oldest_first",
 ]

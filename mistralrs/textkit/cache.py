@@ -17,6 +17,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mistralrs.checkpoint import oldest_first
+
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
@@ -135,8 +137,7 @@ def _write(path: Path, key: str, content: bytes) -> None:
         with os.fdopen(handle, "wb") as out:
             out.write(hashlib.sha256(key.encode() + content).digest() + content)
         os.replace(part, path)
-        entries = sorted(path.parent.glob("*.tokenizer"), key=lambda entry: entry.stat().st_mtime)
-        for old in entries[:-KEPT]:
+        for old in oldest_first(path.parent.glob("*.tokenizer"))[:-KEPT]:
             old.unlink(missing_ok=True)
     except OSError as error:
         log.info("built tokenizers are not kept in %s: %s", path.parent, error.strerror)

@@ -16,6 +16,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from mistralrs.checkpoint import files_below
+
 COMMIT = re.compile(r"[0-9a-f]{40}")
 PREFIX = "models--"
 
@@ -68,8 +70,7 @@ class RepoCache:
     def files(self, commit: str) -> frozenset[str]:
         """Names of the files of ``commit`` that are here."""
         root = self.snapshot(commit)
-        found = (path for path in root.rglob("*") if path.is_file())
-        return frozenset(path.relative_to(root).as_posix() for path in found)
+        return frozenset(path.relative_to(root).as_posix() for path, _ in files_below(root))
 
     def size(self) -> int:
         """Bytes on disk, each file counted once, half-finished downloads included."""
@@ -94,8 +95,7 @@ class RepoCache:
 
     def _contents(self) -> Collection[os.stat_result]:
         """The files behind the links, each once."""
-        found = (path.stat() for path in self.folder.rglob("*") if path.is_file())
-        return {(status.st_dev, status.st_ino): status for status in found}.values()
+        return {(status.st_dev, status.st_ino): status for _, status in files_below(self.folder)}.values()
 
 
 def repositories(root: Path) -> Iterator[RepoCache]:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from mistralrs.checkpoint import Progress
+from mistralrs.checkpoint import Progress, files_below
 from mistralrs.errors import SourceError
 
 POLL_SECONDS = 0.1
@@ -67,17 +67,10 @@ def _watch(process: subprocess.Popen[bytes], folder: Path, log: Path, label: str
             process.wait(POLL_SECONDS)
         except subprocess.TimeoutExpired:
             total = total or _announced(log)
-            done = max((_size(wheel) for wheel in folder.rglob("*.whl")), default=0)
+            done = max((status.st_size for path, status in files_below(folder) if path.suffix == ".whl"), default=0)
             progress(label, done if total is None else min(done, total - 1), total)
         else:
             return
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:  # pip moved it just now
-        return 0
 
 
 def _announced(log: Path) -> int | None:

@@ -78,7 +78,7 @@ class WheelSource:
                         reference=f"{SCHEME}{store.home.name}=={release.version}#{path}",
                         source="pypi",
                         size=sum(release.files[name].size for name in names),
-                        last_used=release.record.stat().st_mtime,
+                        last_used=release.last_used,
                         path=release.folder / path,
                     )
 

@@ -20,6 +20,8 @@ from typing import Any
 
 import platformdirs
 
+from mistralrs.checkpoint import oldest_first
+
 ENV_CACHE = "MISTRALRS_CACHE"
 
 
@@ -59,6 +61,14 @@ class Release:
     def record(self) -> Path:
         """The file this object is stored in."""
         return self.home / f"{self.version}.json"
+
+    @property
+    def last_used(self) -> float | None:
+        """When its files were fetched or used last, in seconds since the epoch; ``None`` if it has been deleted."""
+        try:
+            return self.record.stat().st_mtime
+        except OSError:
+            return None
 
     def holds(self, name: str) -> bool:
         """Whether ``name`` has been extracted and still has its size."""
@@ -115,7 +125,7 @@ class Store:
 
     def releases(self) -> Iterator[Release]:
         """Every version with a record, the one used last first."""
-        for record in sorted(self.home.glob("*.json"), key=lambda path: path.stat().st_mtime, reverse=True):
+        for record in reversed(oldest_first(self.home.glob("*.json"))):
             yield self.release(record.stem)
 
     @contextmanager
