@@ -1,0 +1,32 @@
+"""CPU time of a command, beside that of a fixed piece of work on the same machine in the same minute."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+
+ROUNDS = 5
+YARDSTICK = "import typer, logging, inspect, importlib.metadata"
+"""What every start of the command needs, whatever we do."""
+YARDSTICK_SECONDS = 0.12
+"""CPU time of that, the interpreter's start included, on the machine that the limits are stated for."""
+
+
+def cpu_seconds(run: Callable[[], object]) -> float:
+    """CPU time of the processes that ``run`` starts and waits for."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    run()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def least_cpu_seconds(run: Callable[[], object]) -> float:
+    """The least CPU time of ``run`` in five rounds; on a slower machine scaled to the one the limits are stated for."""
+    spent, yardstick = [], []
+    run()  # writes the byte code
+    for _ in range(ROUNDS):
+        spent.append(cpu_seconds(run))
+        yardstick.append(cpu_seconds(lambda: subprocess.run([sys.executable, "-c", YARDSTICK], check=True)))
+    return min(spent) / max(1.0, min(yardstick) / YARDSTICK_SECONDS)
