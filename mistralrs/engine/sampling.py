@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence as Items
-from dataclasses import dataclass
 from hashlib import blake2b
+from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from mistralrs.engine.request import TokenLogprob
 from mistralrs.engine.sequence import Sequence
 from mistralrs.errors import EngineError
-from mistralrs.ops.ops import Ops
+from mistralrs.ops import Adjustments, Ops, RowChanges
 
 LOWEST_LOGPROB = -9999.0
 """Stands for the logarithm of zero, which JSON cannot carry."""
@@ -22,8 +21,7 @@ GREEDY = (0.0,) * 5
 """Settings of :meth:`Ops.draw` for the most likely token."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sampled:
+class Sampled(NamedTuple):
     """A chosen token; with log-probabilities of the raw distribution if the request asked for them."""
 
     token: int
@@ -46,31 +44,41 @@ def sample(ops: Ops, logits: Tensor, sequences: Items[Sequence]) -> list[Outcome
 
     What goes wrong with a row is returned in its place: the other rows are not affected.
     """
-    if not sequences:
-        return []
     logits = logits.float()
-    if any(sequence.adjuster is not None for sequence in sequences):
-        logits = logits.cpu()
-    told = [index for index, sequence in enumerate(sequences) if sequence.sampling.top_logprobs is not None]
-    raw = logits.clone() if any(sequences[index].adjuster is not None for index in told) else logits
-    settings: list[tuple[float, ...]] = [GREEDY] * len(sequences)
-    outcomes: dict[int, Outcome] = {}
+    settings: list[tuple[float, ...]] = []
+    errors: dict[int, Exception] = {}
+    adjusted: dict[int, RowChanges] = {}
+    told: list[int] = []
     for index, sequence in enumerate(sequences):
         try:
-            settings[index] = _settings(sequence)
-            _adjust(logits[index], sequence)
+            settings.append(_settings(sequence))
+            if sequence.adjuster is not None:
+                adjusted[index] = sequence.adjuster.changes(sequence.tokens.array)
+            if sequence.sampling.top_logprobs is not None:
+                told.append(index)
         except Exception as error:
-            outcomes[index] = error
+            errors[index] = error
+            settings[index:] = [GREEDY]
+    if not settings:
+        return []
+    before = None
+    if adjusted:
+        logits = logits.cpu().contiguous()
+        before = ops.adjust(logits, Adjustments.of(list(adjusted), list(adjusted.values())))
     tokens = ops.draw(logits, torch.tensor(settings, dtype=torch.float64)).tolist()
-    for index, token in enumerate(tokens):
-        if index not in outcomes:
-            outcomes[index] = Sampled(token) if token >= 0 else NumericalError()
-    told = [index for index in told if isinstance(outcomes[index], Sampled)]
+    outcomes: list[Outcome] = [Sampled(token) if token >= 0 else NumericalError() for token in tokens]
+    told = [index for index in told if tokens[index] >= 0]
     if told:
-        rows = raw if len(told) == len(raw) else raw[told]
+        if before is not None:
+            ops.restore(logits, *before)
+        rows = logits if len(told) == len(logits) else logits[told]
         counts = [sequences[index].sampling.top_logprobs or 0 for index in told]
-        outcomes.update(zip(told, with_logprobs(ops, rows, [tokens[index] for index in told], counts), strict=True))
-    return [outcomes[index] for index in range(len(sequences))]
+        found = with_logprobs(ops, rows, [tokens[index] for index in told], counts)
+        for index, outcome in zip(told, found, strict=True):
+            outcomes[index] = outcome
+    for index, failure in errors.items():
+        outcomes[index] = failure
+    return outcomes
 
 
 def uniform(seed: int, index: int) -> float:
@@ -99,13 +107,3 @@ def _settings(sequence: Sequence) -> tuple[float, ...]:
         return GREEDY
     top_p, min_p = (share if 0 < share < 1 else 0.0 for share in (wanted.top_p, wanted.min_p))
     return wanted.temperature, wanted.top_k, top_p, min_p, uniform(sequence.seed, sequence.generated)
-
-
-def _adjust(row: Tensor, sequence: Sequence) -> None:
-    """Apply DRY, penalties and bias in place."""
-    if sequence.adjuster is None:
-        return
-    values = row.numpy()
-    if not np.isfinite(values.max()):
-        raise NumericalError  # the adjuster would make an infinite logit a large one
-    sequence.adjuster.apply(values, sequence.tokens.array)

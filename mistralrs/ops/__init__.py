@@ -1,5 +1,6 @@
 """The operations that layers are written against, and the table that says which kernel runs each of them."""
 
+from mistralrs.ops.adjustments import Adjustments, RowChanges
 from mistralrs.ops.meta import AttentionMeta, LayerCache, StateCache
 from mistralrs.ops.ops import Ops
 from mistralrs.ops.program import Program
@@ -12,6 +13,7 @@ from mistralrs.ops.table import Backend, OpTable
 from mistralrs.ops.weight import Weight, WeightStack
 
 __all__ = [
+    "Adjustments",
     "AttentionMeta",
     "AttentionSpec",
     "Backend",
@@ -25,6 +27,7 @@ __all__ = [
     "RecordingRefused",
     "Rotary",
     "RouterSpec",
+    "RowChanges",
     "ScanWeights",
     "Slot",
     "StateCache",

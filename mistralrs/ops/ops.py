@@ -13,6 +13,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from mistralrs.ops.adjustments import Adjustments
 from mistralrs.ops.meta import AttentionMeta, LayerCache, StateCache
 from mistralrs.ops.scan import ScanWeights
 from mistralrs.ops.slot import Slot
@@ -286,3 +287,17 @@ class Ops:
         The latter are indices ``[rows, count]``, largest first, equal ones in the order of the row; both on the CPU.
         """
         return self.run("likeliest", "", logits, count)  # type: ignore[no-any-return]
+
+    def adjust(self, logits: Tensor, changes: Adjustments) -> tuple[Tensor, Tensor]:
+        """DRY, penalties and biases of some rows of ``logits`` ``[rows, vocab]`` (float32, CPU), in place.
+
+        A penalised logit loses the frequency penalty times its count, and the presence penalty if that is not zero;
+        then it is divided by the repetition penalty if it is above zero, else multiplied. A number that was not finite
+        stays as it is, and none becomes infinite. Returns what was changed, for :meth:`restore`: places in the
+        flattened logits (below zero: none) and the numbers there before.
+        """
+        return self.run("adjust", "", logits, changes)  # type: ignore[no-any-return]
+
+    def restore(self, logits: Tensor, places: Tensor, values: Tensor) -> None:
+        """Undo :meth:`adjust`: ``values`` ``[n]`` at ``places`` again, the last first."""
+        self.run("restore", "", logits, places, values)

@@ -6,20 +6,35 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+import torch
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mistralrs.engine.penalties import DRY_LONGEST_MATCH, LogitAdjuster, dry_penalties
+from mistralrs.engine.penalties import LogitAdjuster
 from mistralrs.engine.request import SamplingParams
+from mistralrs.ops import Adjustments, Ops, OpTable
+from mistralrs_plugins.kernels.cpu.backend import CpuBackend
+from mistralrs_plugins.kernels.cpu.kernels import sizes
+from mistralrs_plugins.kernels.torch.adjust import DRY_LONGEST_MATCH, dry_penalties
+from mistralrs_plugins.kernels.torch.backend import TorchBackend
+
+REFERENCE, COMPILED = Ops(OpTable([TorchBackend()])), Ops(OpTable([CpuBackend(), TorchBackend()]))
 
 
 def adjust(logits: list[float], prompt: list[int], answer: list[int], breakers: tuple[int, ...] = (), **p: Any) -> Any:
     adjuster = LogitAdjuster(SamplingParams(**p), np.array(prompt, dtype=np.int64), breakers)
     for token in answer:
         adjuster.observe(token)
-    row = np.array(logits, dtype=np.float32)
-    adjuster.apply(row, np.array([*prompt, *answer], dtype=np.int64))
-    return row.tolist()
+    changes = Adjustments.of([0], [adjuster.changes(np.array([*prompt, *answer], dtype=np.int64))])
+    rows = []
+    for ops in (REFERENCE, COMPILED):
+        changed = torch.tensor([logits], dtype=torch.float32)
+        before = ops.adjust(changed, changes)
+        rows.append(changed[0].tolist())
+        ops.restore(changed, *before)
+        assert changed.equal(torch.tensor([logits], dtype=torch.float32))
+    assert rows[0] == rows[1]
+    return rows[0]
 
 
 def test_frequency_and_presence_count_the_answer_only() -> None:
@@ -45,10 +60,16 @@ def test_extreme_values_stay_finite() -> None:
     assert np.isfinite(row).all()
 
 
-def dry(tokens: list[int], breakers: tuple[int, ...] = (), **settings: Any) -> dict[int, float]:
-    sampling = SamplingParams(dry_multiplier=1.0, **{"dry_base": 2.0, "dry_allowed_length": 2, **settings})
-    found, penalties = dry_penalties(np.array(tokens), sampling, np.array(sorted(breakers), dtype=np.int64))
-    return dict(zip(found.tolist(), penalties.tolist(), strict=True))
+def dry(tokens: list[int], breakers: tuple[int, ...] = (), **chosen: Any) -> dict[int, float]:
+    sampling = SamplingParams(dry_multiplier=1.0, **{"dry_base": 2.0, "dry_allowed_length": 2, **chosen})
+    history = np.array(tokens)
+    changes = LogitAdjuster(sampling, history, breakers).changes(history)
+    found, penalties = dry_penalties(changes)
+    expected = dict(zip(found.tolist(), penalties.tolist(), strict=True))
+    logits = torch.zeros(1, 10)
+    COMPILED.adjust(logits, Adjustments.of([0], [changes]))
+    assert {token: -value for token, value in enumerate(logits[0].tolist()) if value} == pytest.approx(expected)
+    return expected
 
 
 def test_dry_grows_with_the_length_of_the_repetition() -> None:
@@ -109,3 +130,51 @@ def test_dry_equals_the_plain_algorithm(tokens: list[int], breakers: set[int], a
 )
 def test_only_requests_that_need_one_get_an_adjuster(settings: dict[str, Any], needed: bool) -> None:
     assert LogitAdjuster.needed(SamplingParams(**settings)) is needed
+
+
+def test_both_forms_know_the_same_longest_match() -> None:
+    assert sizes.DRY_LONGEST_MATCH == DRY_LONGEST_MATCH
+
+
+ROW = st.fixed_dictionaries(
+    {
+        "prompt": st.lists(st.integers(0, 20), min_size=1, max_size=80),
+        "answer": st.lists(st.integers(0, 20), max_size=10),
+        "breakers": st.lists(st.integers(0, 20), max_size=4),
+        "bias": st.dictionaries(st.integers(0, 36), st.sampled_from([-1e308, -100.0, 0.5, 1e308]), max_size=5),
+        "dry": st.sampled_from([0.0, 0.8, 90.0]),
+        "allowed": st.integers(0, 3),
+        "repetition": st.sampled_from([1.0, 1e-3, 1.3]),
+        "presence": st.sampled_from([0.0, 0.25]),
+        "frequency": st.sampled_from([0.0, -1.5]),
+    }
+)
+
+
+@settings(deadline=None)  # the first may compile
+@given(st.lists(ROW, min_size=1, max_size=5), st.integers(0, 1000), st.booleans())
+def test_the_compiled_form_changes_what_the_reference_does(each: list[Any], seed: int, damaged: bool) -> None:
+    parts = []
+    for row in each:
+        sampling = SamplingParams(
+            logit_bias=row["bias"],
+            dry_multiplier=row["dry"],
+            dry_allowed_length=row["allowed"],
+            repetition_penalty=row["repetition"],
+            presence_penalty=row["presence"],
+            frequency_penalty=row["frequency"],
+        )
+        adjuster = LogitAdjuster(sampling, np.array(row["prompt"]), row["breakers"])
+        for token in row["answer"]:
+            adjuster.observe(token)
+        parts.append(adjuster.changes(np.array(row["prompt"] + row["answer"])))
+    logits = 5 * torch.randn(len(each) + 2, 37, generator=torch.Generator().manual_seed(seed))
+    if damaged:
+        logits[1, :5], logits[1, 5:8], logits[1, 9] = torch.nan, torch.inf, -torch.inf
+    changes = Adjustments.of(range(1, len(each) + 1), parts)
+    expected, actual = logits.clone(), logits.clone()
+    REFERENCE.adjust(expected, changes)
+    before = COMPILED.adjust(actual, changes)
+    torch.testing.assert_close(actual, expected, rtol=1e-6, atol=0, equal_nan=True)
+    COMPILED.restore(actual, *before)
+    torch.testing.assert_close(actual, logits, rtol=0, atol=0, equal_nan=True)

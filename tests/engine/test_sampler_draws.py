@@ -311,10 +311,10 @@ def test_what_fails_for_one_row_is_told_for_that_row(ops: Ops, monkeypatch: pyte
     sequences = [sequence(seed=n, top_k=5, repetition_penalty=1.5) for n in range(4)]
     wanted: list[Outcome] = sample(ops, logits.clone(), sequences)
 
-    def broken(row: np.ndarray, tokens: np.ndarray) -> None:
+    def broken(tokens: np.ndarray) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(sequences[1].adjuster, "apply", broken)
+    monkeypatch.setattr(sequences[1].adjuster, "changes", broken)
     sequences[2].seed = 2**80
     outcomes = sample(ops, logits, sequences)
     assert isinstance(outcomes[1], ZeroDivisionError)

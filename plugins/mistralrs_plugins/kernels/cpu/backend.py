@@ -37,7 +37,12 @@ ALWAYS = (
 """Kernels of about every decoder."""
 
 _PRODUCTS: dict[str, Kernel] = {"linear": linear, "head": head, "expert_linear": expert_linear}
-_CHOICES: dict[str, Kernel] = {"draw": choose.draw, "likeliest": choose.likeliest}
+_CHOICES: dict[str, Kernel] = {
+    "draw": choose.draw,
+    "likeliest": choose.likeliest,
+    "adjust": choose.adjust,
+    "restore": choose.restore,
+}
 
 
 def _silent(*_report: object) -> None:

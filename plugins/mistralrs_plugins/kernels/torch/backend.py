@@ -9,6 +9,7 @@ from mistralrs.layouts import F32
 from mistralrs.ops import OpTable, Recording, Weight
 from mistralrs.ops.table import Kernel
 from mistralrs_plugins.kernels.torch import (
+    adjust,
     attention,
     choose,
     conv,
@@ -64,6 +65,8 @@ _PLAIN: dict[str, Kernel] = {
     "gaussian_topk": streams.gaussian_topk,
     "draw": choose.draw,
     "likeliest": choose.likeliest,
+    "adjust": adjust.adjust,
+    "restore": adjust.restore,
 }
 _BY_LAYOUT: dict[str, Kernel] = {
     "embed": linear.embed,

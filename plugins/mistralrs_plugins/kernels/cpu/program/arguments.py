@@ -34,6 +34,7 @@ class Number(IntEnum):
     SETTINGS = 20
     CHOSEN = 21
     TOTALS = 22
+    CHANGES = 23
 
 
 @dataclass(frozen=True, slots=True)
