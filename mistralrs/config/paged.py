@@ -8,6 +8,11 @@ from pydantic import Field, field_validator, model_validator
 
 from mistralrs.config.section import Section
 
+DEFAULT_SEQUENCES = 4
+DEFAULT_CONTEXT = 8192
+DEFAULT_SHARE = 0.25
+"""A cache that nobody sizes holds so many sequences of at most so many tokens, within this share of free memory."""
+
 SIZES = ("context_len", "memory_mb", "memory_fraction")
 
 

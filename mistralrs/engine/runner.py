@@ -61,10 +61,8 @@ class ModelRunner:
 
         It is written to the first block and states, which belong to nobody yet.
         """
-        zero, one = (
-            torch.zeros(1, dtype=torch.int64, device=self.device),
-            torch.ones(1, dtype=torch.int64, device=self.device),
-        )
+        zero = torch.zeros(1, dtype=torch.int64, device=self.device)
+        one = torch.ones_like(zero)
         meta = AttentionMeta(
             query_start=torch.cat([zero, one]),
             context=one,
@@ -78,9 +76,8 @@ class ModelRunner:
         )
         batch = Batch(ids=zero, positions=zero.clone(), rows=zero.clone(), meta=meta)
         threads = torch.get_num_threads()
-        torch.set_num_threads(
-            1
-        )  # one token is nothing to share, and torch's threads would fight with compiled kernels'
+        # One token is nothing to share, and torch's threads would fight with those of compiled kernels.
+        torch.set_num_threads(1)
         try:
             self.forward(batch)
             self.wipe([0])

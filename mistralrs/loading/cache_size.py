@@ -7,14 +7,10 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from mistralrs.config.paged import PagedAttentionConfig
+from mistralrs.config.paged import DEFAULT_CONTEXT, DEFAULT_SEQUENCES, DEFAULT_SHARE, PagedAttentionConfig
 from mistralrs.errors import UsageError
 from mistralrs.kvcache.paged import bytes_per_block
 from mistralrs.ops import CacheSpec, Slot
-
-DEFAULT_SEQUENCES = 4
-DEFAULT_CONTEXT = 8192
-DEFAULT_SHARE = 0.25
 
 
 def cache_blocks(

@@ -6,13 +6,11 @@ from dataclasses import dataclass
 
 import psutil
 
-from mistralrs.config.paged import PagedAttentionConfig
+from mistralrs.config.paged import DEFAULT_CONTEXT, DEFAULT_SEQUENCES, DEFAULT_SHARE, PagedAttentionConfig
 from mistralrs.loading.inspect import Inspected
 
 PROCESS_BYTES = 400 << 20
 """What an engine's process takes beside weights and cache: libraries, compiled kernels, scratch memory."""
-DEFAULT_SEQUENCES, DEFAULT_CONTEXT, DEFAULT_SHARE = 4, 8192, 0.25
-"""As the loader sizes a cache that nobody sized: see :mod:`mistralrs.loading.cache_size`."""
 VALUE_BYTES = {"f32": 4}
 LAYER_FIELDS = ("num_hidden_layers", "num_key_value_heads", "head_dim")
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from mistralrs.config.paged import PagedAttentionConfig
+from mistralrs.config.paged import DEFAULT_SHARE, PagedAttentionConfig
 from mistralrs.errors import UsageError
 from mistralrs.kvcache.paged import bytes_per_state
-from mistralrs.loading.cache_size import DEFAULT_SHARE
 from mistralrs.ops import CacheSpec, Slot
 
 PER_SEQUENCE = 3

@@ -11,30 +11,16 @@ from dataclasses import dataclass
 from mmap import mmap
 
 from mistralrs.checkpoint import TensorInfo
-from mistralrs.layouts import F16, F32, Q2_K, Q3_K, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0, Layout
+from mistralrs.layouts import Layout
+from mistralrs.layouts.ggml import GGML_LAYOUTS, ggml_refusal
 from mistralrs_plugins.formats.ggml.cursor import Cursor
 
 GGJT = b"tjgg"
 VERSIONS = {b"lmgg": ("ggml", ()), b"fmgg": ("ggmf", (1,)), GGJT: ("ggjt", (1, 2, 3))}
 """First four bytes to name and the versions that exist; the first kind has no version."""
 
-PLAIN = {0: F32, 1: F16}
-LAYOUTS = {
-    **PLAIN,
-    2: Q4_0,
-    3: Q4_1,
-    6: Q5_0,
-    7: Q5_1,
-    8: Q8_0,
-    10: Q2_K,
-    11: Q3_K,
-    12: Q4_K,
-    13: Q5_K,
-    14: Q6_K,
-}
-SINCE = {**dict.fromkeys(LAYOUTS, 3), **dict.fromkeys(PLAIN, 0), 6: 2, 7: 2}
-"""The version of ggjt from which a type has the layout that it still has."""
-GONE = {4: "Q4_2", 5: "Q4_3", 9: "Q8_1", 15: "Q8_K"}
+KEPT_SINCE = {0: 0, 1: 0, 2: 3, 3: 3, 6: 2, 7: 2, 8: 3, 10: 3, 11: 3, 12: 3, 13: 3, 14: 3}
+"""For each type of that time, the version of ggjt from which its blocks are what they still are."""
 
 ALIGNMENT = 32
 MAX_NAME_BYTES = 63
@@ -118,13 +104,12 @@ def _tensors(cursor: Cursor, ggjt: int) -> tuple[dict[str, TensorInfo], dict[str
 
 
 def _layout(cursor: Cursor, kind: int, ggjt: int) -> Layout:
-    layout = LAYOUTS.get(kind)
-    if layout is None:
-        known = ", ".join(each.name.upper() for each in LAYOUTS.values())
-        cursor.fail(f"stored as {GONE.get(kind, f'type {kind}')}, which is not supported", f"supported: {known}")
-    if ggjt < SINCE[kind]:
+    if kind not in KEPT_SINCE:
+        cursor.fail(*ggml_refusal(kind, KEPT_SINCE))
+    layout = GGML_LAYOUTS[kind]
+    if ggjt < KEPT_SINCE[kind]:
         cursor.fail(
             f"{layout.name.upper()} of this version of the format is not supported",
-            f"it is from version {SINCE[kind]} of ggjt on, F32 and F16 in all; fetch the model as GGUF",
+            f"it is from version {KEPT_SINCE[kind]} of ggjt on, F32 and F16 in all; fetch the model as GGUF",
         )
     return layout

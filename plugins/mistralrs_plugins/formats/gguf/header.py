@@ -15,7 +15,8 @@ from mmap import mmap
 
 from mistralrs.checkpoint import TensorInfo
 from mistralrs.layouts import Layout
-from mistralrs_plugins.formats.gguf.codes import ARRAY, LAYOUTS, UINT32_KIND, UNSUPPORTED
+from mistralrs.layouts.ggml import GGML_LAYOUTS, ggml_refusal
+from mistralrs_plugins.formats.gguf.codes import ARRAY, UINT32_KIND
 from mistralrs_plugins.formats.gguf.cursor import Cursor
 from mistralrs_plugins.formats.gguf.metadata import Metadata, kind_name
 
@@ -148,10 +149,9 @@ def _read_shape(cursor: Cursor) -> tuple[int, ...]:
 
 def _read_layout(cursor: Cursor) -> Layout:
     kind = cursor.uint32()
-    if kind not in LAYOUTS:
-        known = ", ".join(layout.name.upper() for layout in LAYOUTS.values())
-        cursor.fail(f"stored as {UNSUPPORTED.get(kind, f'type {kind}')}, which is not supported", f"supported: {known}")
-    return LAYOUTS[kind]
+    if kind not in GGML_LAYOUTS:
+        cursor.fail(*ggml_refusal(kind, GGML_LAYOUTS))
+    return GGML_LAYOUTS[kind]
 
 
 def _check_placement(cursor: Cursor, tensors: Iterable[StoredTensor]) -> None:

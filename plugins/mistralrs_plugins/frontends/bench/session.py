@@ -94,7 +94,7 @@ def _context_length(host: PluginHost, selection: ModelSelection, progress: Progr
 
 def _sized(sections: Sections, plan: Plan) -> Sections:
     """An engine with room for every sequence, and without reuse of earlier prompts."""
-    from mistralrs.loading.cache_size import DEFAULT_CONTEXT, DEFAULT_SEQUENCES
+    from mistralrs.config.paged import DEFAULT_CONTEXT, DEFAULT_SEQUENCES
 
     most = max(plan.concurrencies)
     runtime = sections.runtime.model_copy(update={"max_seqs": most, "prefix_cache_n": 0})
