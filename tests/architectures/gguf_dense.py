@@ -74,6 +74,17 @@ def _norms_together(state: State, config: Any) -> State:
     return result
 
 
+def _with_factor(state: State, config: Any) -> State:
+    """The factor of queries as the weight of their norm."""
+    result = dict(state)
+    for name in state:
+        if name.endswith("q_proj.weight"):
+            stem = name.removesuffix("q_proj.weight")
+            result[f"{stem}q_norm.weight"] = torch.full((config.head_dim,), config.qk_scale_factor)
+            result[f"{stem}k_norm.weight"] = torch.ones(config.head_dim)
+    return result
+
+
 def _without_activation(state: State, config: Any) -> State:
     """The numbers of the activation are metadata."""
     return {name: tensor for name, tensor in state.items() if ".act_fn." not in name}
@@ -85,6 +96,7 @@ _RESHAPE: dict[str, Callable[[State, Any], State]] = {
     "gpt2": _turned,
     "gpt_bigcode": _stacked,
     "gpt_neox": _stacked,
+    "muse_glimmer_text": _with_factor,
     "stablelm": _norms_together,
 }
 
@@ -103,7 +115,7 @@ def add_norms(writer: gguf.GGUFWriter, config: Any) -> None:
 def add_settings(writer: gguf.GGUFWriter, config: Any, state: State) -> None:
     """What only some families say."""
     kind = config.model_type
-    if kind == "granite":
+    if kind in ("granite", "granite_swa"):
         writer.add_attention_scale(config.attention_multiplier)
         writer.add_embedding_scale(config.embedding_multiplier)
         writer.add_residual_scale(config.residual_multiplier)
@@ -114,7 +126,15 @@ def add_settings(writer: gguf.GGUFWriter, config: Any, state: State) -> None:
         writer.add_parallel_residual(config.use_parallel_residual)
     if getattr(config, "clip_qkv", None):
         writer.add_clamp_kqv(config.clip_qkv)
-    if kind == "olmo3":
+    if kind == "granite_swa":
+        writer.add_array("granite_swa.attention.rope_pattern", [bool(each) for each in config.layer_rope_theta])
+    if kind == "muse_glimmer_text":
+        writer.add_logit_scale(config.output_multiplier)
+    if kind == "bitnet":
+        writer.add_string("bitnet.hidden_activation", config.hidden_act)
+    if "vl" in writer.arch:
+        writer.add_rope_dimension_sections([2, 1, 1, 0])
+    if kind in ("olmo3", "granite_swa", "muse_glimmer_text"):
         writer.add_sliding_window_pattern([each == "sliding_attention" for each in config.layer_types])
     if beta := (config.rope_parameters or {}).get("llama_4_scaling_beta"):
         writer.add_attn_temperature_scale(beta)

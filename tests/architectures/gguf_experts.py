@@ -106,7 +106,7 @@ def add_latent(writer: gguf.GGUFWriter, config: Any) -> None:
 def add_experts(writer: gguf.GGUFWriter, config: Any) -> None:
     """What a GGUF says about experts, as far as the family says it."""
     count = _first(config, "num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts")
-    if not count:
+    if not count or config.model_type == "nemotron_h":  # which states experts that these layers do not have
         return
     writer.add_expert_count(count)
     writer.add_expert_used_count(_first(config, "num_experts_per_tok", "moe_topk", "moe_k"))

@@ -11,12 +11,13 @@ import numpy as np
 import torch
 from gguf_dense import Sizes, add_norms, add_settings, reshaped
 from gguf_experts import add_experts, add_latent, folded
-from gguf_shared import add_shared, joined
+from gguf_shared import add_shared, joined, with_unused
 from gguf_state import add_states, carried
 
 from mistralrs.modelkit.gguf import GgufMap
 
-PERMUTED = ("arcee", "granite", "granitehybrid", "granitemoe", "llama", "mistral3", "olmo", "smollm3")
+PERMUTED = ("arcee", "granite", "granite_swa", "granitehybrid", "granitemoe", "llama", "mistral3", "olmo", "smollm3")
+PERMUTED += ("muse-glimmer",)
 OFFSET_NORMS = ("gemma", "gemma2", "gemma3", "nemotron")
 
 
@@ -33,7 +34,7 @@ def write(path: Path, arch: str, state: dict[str, torch.Tensor], config: Any, ta
     add_states(writer, config)
     add_shared(writer, config)
     _add_vocabulary(writer, config.vocab_size)
-    for key, tensor in folded(joined(reshaped(carried(state, config), config)), config).items():
+    for key, tensor in folded(with_unused(joined(reshaped(carried(state, config), config)), config), config).items():
         if key == "lm_head.weight" and config.tie_word_embeddings:
             continue
         writer.add_tensor(table.rename(key), np.ascontiguousarray(_converted(arch, key, tensor.numpy(), config)))
@@ -48,7 +49,8 @@ def _converted(arch: str, key: str, data: np.ndarray[Any, Any], config: Any) -> 
         heads = config.num_attention_heads if "q_proj" in key else config.num_key_value_heads
         # The halves of each head interleaved.
         return data.reshape(heads, 2, -1, *data.shape[1:]).swapaxes(1, 2).reshape(data.shape)
-    return data + 1 if arch in OFFSET_NORMS and key.endswith("norm.weight") else data
+    offset = arch in OFFSET_NORMS and key.endswith("norm.weight")
+    return data + 1 if offset or (arch == "muse-glimmer" and key.endswith("layernorm.weight")) else data
 
 
 def _add_sizes(writer: gguf.GGUFWriter, config: Any) -> None:

@@ -143,6 +143,7 @@ _CHANGE: dict[str, Callable[[State, Any], State]] = {
     "falcon_mamba": _mamba,
     "mamba": _mamba,
     "mamba2": _mamba2,
+    "nemotron_h": _mamba2,
     "qwen3_5_text": _delta_in_turns,
     "qwen3_5_moe_text": _delta_in_turns,
     "qwen3_next": _delta,
@@ -212,6 +213,20 @@ def _add_jamba(writer: gguf.GGUFWriter, config: Any) -> None:
     _add_ssm(writer, config.mamba_d_conv, inner, config.mamba_d_state, config.mamba_dt_rank)
 
 
+def _add_nemotron(writer: gguf.GGUFWriter, config: Any) -> None:
+    _by_layer(writer, config)
+    heads, inner = config.mamba_num_heads, config.mamba_num_heads * config.mamba_head_dim
+    _add_ssm(writer, config.conv_kernel, inner, config.ssm_state_size, heads, config.n_groups)
+    writer.add_feed_forward_length([config.intermediate_size if kind == "mlp" else 0 for kind in config.layer_types])
+    writer.add_layer_norm_rms_eps(config.layer_norm_epsilon)
+
+
+def _add_minimax(writer: gguf.GGUFWriter, config: Any) -> None:
+    writer.add_residual_scale(config.full_attn_alpha_factor)
+    recurrent = [kind == "linear_attention" for kind in config.layer_types]
+    writer.add_array("minimax-01.attention.recurrent_layers", recurrent)
+
+
 def _add_delta(writer: gguf.GGUFWriter, config: Any) -> None:
     inner = config.linear_num_value_heads * config.linear_value_head_dim
     groups, heads = config.linear_num_key_heads, config.linear_num_value_heads
@@ -232,6 +247,8 @@ _SIZES = {
     "falcon_mamba": _add_mamba,
     "mamba": _add_mamba,
     "mamba2": _add_mamba2,
+    "minimax": _add_minimax,
+    "nemotron_h": _add_nemotron,
     "qwen3_5_text": _add_delta,
     "qwen3_5_moe_text": _add_delta,
     "qwen3_next": _add_delta,

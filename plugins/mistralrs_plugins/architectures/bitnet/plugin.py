@@ -15,7 +15,9 @@ def mistralrs_register_architectures() -> Iterable[ArchitectureSpec]:
         name="bitnet",
         summary="BitNet b1.58, with weights as plain floats",
         hf_names=("BitNetForCausalLM",),
+        gguf_names=("bitnet",),
         config=Ref("mistralrs_plugins.architectures.bitnet.config:BitNetConfig"),
         build=Ref("mistralrs_plugins.architectures.bitnet.model:build"),
+        gguf=Ref("mistralrs_plugins.architectures.bitnet.config:GGUF"),
         tiny=TINY,
     )

@@ -1,12 +1,34 @@
 """What files of Granite with sliding windows say."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
+from mistralrs.checkpoint import TensorInfo
 from mistralrs.modelkit.config import FULL, MAX_LAYERS, SLIDING, Positive, ScaledConfig, Size
+from mistralrs.modelkit.gguf import SCALES, GgufMap
 
 Theta = Annotated[float, Field(ge=0, lt=1e12)]
+
+
+class GraniteSwaGgufMap(GgufMap):
+    """Files may list which layers rotate; the base is one for all."""
+
+    __slots__ = ()
+
+    def to_config(self, metadata: Mapping[str, Any], tensors: Mapping[str, TensorInfo]) -> dict[str, Any]:
+        """See :meth:`mistralrs.modelkit.GgufMap.to_config`."""
+        found = super().to_config(metadata, tensors)
+        rotated, theta = metadata.get("granite_swa.attention.rope_pattern"), found["rope_parameters"].get("rope_theta")
+        if isinstance(rotated, list) and theta is not None:
+            found["layer_rope_theta"] = [theta if each else 0.0 for each in rotated]
+        return found
+
+
+GGUF = GraniteSwaGgufMap(
+    config=SCALES, tensors={"self_attn.sinks": "attn_sinks.weight"}, constants={"rope_style": "adjacent"}
+)
 
 
 class GraniteSwaConfig(ScaledConfig):

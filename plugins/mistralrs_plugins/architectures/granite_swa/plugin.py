@@ -15,7 +15,9 @@ def mistralrs_register_architectures() -> Iterable[ArchitectureSpec]:
         name="granite-swa",
         summary="Granite with sliding windows and attention sinks",
         hf_names=("GraniteSWAForCausalLM",),
+        gguf_names=("granite_swa",),
         config=Ref("mistralrs_plugins.architectures.granite_swa.config:GraniteSwaConfig"),
         build=Ref("mistralrs_plugins.architectures.granite_swa.model:build"),
+        gguf=Ref("mistralrs_plugins.architectures.granite_swa.config:GGUF"),
         tiny={**TINY, "sliding_window": 5},
     )

@@ -15,7 +15,9 @@ def mistralrs_register_architectures() -> Iterable[ArchitectureSpec]:
         name="minimax",
         summary="MiniMax Text-01 and M1",
         hf_names=("MiniMaxForCausalLM",),
+        gguf_names=("minimax-01",),
         config=Ref("mistralrs_plugins.architectures.minimax.config:MiniMaxConfig"),
         build=Ref("mistralrs_plugins.architectures.minimax.model:build"),
+        gguf=Ref("mistralrs_plugins.architectures.minimax.gguf:GGUF"),
         tiny={**TINY, "num_experts": 4, "num_experts_per_tok": 2},
     )

@@ -15,6 +15,7 @@ class MuseGlimmerConfig(CausalConfig):
     head_dim: HeadSize = 128
     max_position_embeddings: int = 131072
     rms_norm_eps: float = 1e-5
+    norm_offset: Annotated[float, Field(ge=0, le=1)] = 1.0
     post_norm_eps: Annotated[float, Field(ge=0, lt=1)] = 1e-8
     sliding_window: Size | None = 2048
     qk_scale_factor: Positive = 3.87

@@ -8,6 +8,7 @@ from torch import nn
 from mistralrs.layers import Chain, Embedding
 from mistralrs.modelkit import (
     DecoderRecipe,
+    rms,
     rms_without_weight,
     rope_where,
     sandwich_norm,
@@ -21,7 +22,14 @@ def norm(cfg: MuseGlimmerConfig, wb: WeightBuilder, name: str, width: int) -> nn
     """Norms of layers are stored minus one, and those behind a block are more exact."""
     if name == "norm":
         return wb.rms_norm(name, width, cfg.rms_norm_eps)
-    return wb.rms_norm(name, width, cfg.post_norm_eps if name.startswith("post") else cfg.rms_norm_eps, offset=1.0)
+    return wb.rms_norm(
+        name, width, cfg.post_norm_eps if name.startswith("post") else cfg.rms_norm_eps, offset=cfg.norm_offset
+    )
+
+
+def head_norm(cfg: MuseGlimmerConfig, wb: WeightBuilder, name: str, width: int) -> nn.Module:
+    """Without a weight, except in GGUF files."""
+    return (rms if wb.has(f"{name}.weight") else rms_without_weight)(cfg, wb, name, width)
 
 
 def normed(cfg: Any, wb: WeightBuilder, embed: Embedding) -> nn.Module:
@@ -30,7 +38,7 @@ def normed(cfg: Any, wb: WeightBuilder, embed: Embedding) -> nn.Module:
 
 
 build = DecoderRecipe(
-    attention=partial(side_gated_gqa, head_norm=rms_without_weight),
+    attention=partial(side_gated_gqa, head_norm=head_norm),
     norm=norm,
     layer=sandwich_norm,
     entry=normed,

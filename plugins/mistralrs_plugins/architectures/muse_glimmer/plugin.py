@@ -15,7 +15,9 @@ def mistralrs_register_architectures() -> Iterable[ArchitectureSpec]:
         name="muse-glimmer",
         summary="Muse Glimmer (text)",
         hf_names=("MuseGlimmerForConditionalGeneration",),
+        gguf_names=("muse-glimmer",),
         config=Ref("mistralrs_plugins.architectures.muse_glimmer.config:MuseGlimmerConfig"),
         build=Ref("mistralrs_plugins.architectures.muse_glimmer.model:build"),
+        gguf=Ref("mistralrs_plugins.architectures.muse_glimmer.gguf:GGUF"),
         tiny={**TINY, "head_dim": 16},
     )

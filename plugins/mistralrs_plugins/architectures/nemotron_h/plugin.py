@@ -26,7 +26,9 @@ def mistralrs_register_architectures() -> Iterable[ArchitectureSpec]:
         name="nemotron-h",
         summary="NVIDIA Nemotron-H and Nemotron Nano 2 (without experts)",
         hf_names=("NemotronHForCausalLM",),
+        gguf_names=("nemotron_h",),
         config=Ref("mistralrs_plugins.architectures.nemotron_h.config:NemotronHConfig"),
         build=Ref("mistralrs_plugins.architectures.nemotron_h.model:build"),
+        gguf=Ref("mistralrs_plugins.architectures.nemotron_h.gguf:GGUF"),
         tiny=SIZES,
     )

@@ -15,7 +15,7 @@ def mistralrs_register_architectures() -> Iterable[ArchitectureSpec]:
         name="qwen2",
         summary="Qwen 2 and 2.5",
         hf_names=("Qwen2ForCausalLM",),
-        gguf_names=("qwen2",),
+        gguf_names=("qwen2", "qwen2vl"),
         config=Ref("mistralrs.modelkit.config:CausalConfig"),
         build=Ref("mistralrs_plugins.architectures.qwen2.model:build"),
         gguf=Ref("mistralrs.modelkit.gguf:PLAIN"),

@@ -15,7 +15,7 @@ def mistralrs_register_architectures() -> Iterable[ArchitectureSpec]:
         name="qwen3",
         summary="Qwen 3",
         hf_names=("Qwen3ForCausalLM",),
-        gguf_names=("qwen3",),
+        gguf_names=("qwen3", "qwen3vl"),
         config=Ref("mistralrs.modelkit.config:CausalConfig"),
         build=Ref("mistralrs_plugins.architectures.qwen3.model:build"),
         gguf=Ref("mistralrs.modelkit.gguf:PLAIN"),

@@ -15,7 +15,7 @@ def mistralrs_register_architectures() -> Iterable[ArchitectureSpec]:
         name="qwen3moe",
         summary="Qwen 3 30B-A3B, 235B-A22B and Coder",
         hf_names=("Qwen3MoeForCausalLM",),
-        gguf_names=("qwen3moe",),
+        gguf_names=("qwen3moe", "qwen3vlmoe"),
         config=Ref("mistralrs.modelkit.experts_config:MoeConfig"),
         build=Ref("mistralrs_plugins.architectures.qwen3moe.model:build"),
         gguf=Ref("mistralrs_plugins.architectures.qwen3moe.gguf:GGUF"),

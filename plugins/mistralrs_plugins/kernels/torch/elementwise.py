@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mistralrs.ops import AttentionMeta
 
-_ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "silu": F.silu,
     "gelu": F.gelu,
     "gelu_pytorch_tanh": partial(F.gelu, approximate="tanh"),
@@ -48,7 +48,7 @@ def layer_norm(x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float
 
 def activate(x: Tensor, activation: str) -> Tensor:
     """``activation(x)``."""
-    return _ACTIVATIONS[activation](x)
+    return ACTIVATIONS[activation](x)
 
 
 def xielu(x: Tensor, positive: Tensor, negative: Tensor, beta: Tensor, eps: Tensor) -> Tensor:
@@ -71,7 +71,7 @@ def gated(gate: Tensor, up: Tensor, activation: str) -> Tensor:
     """``activation(gate) * up``, or a product of its own."""
     if activation == "clamped_swiglu":
         return _clamped_swiglu(gate, up)
-    return _ACTIVATIONS[activation](gate) * up
+    return ACTIVATIONS[activation](gate) * up
 
 
 def _clamped_swiglu(gate: Tensor, up: Tensor, limit: float = 7.0, slope: float = 1.702) -> Tensor:
