@@ -23,8 +23,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_kept_and_found_again(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert code._Code().address(KERNEL)
     (file,) = home.rglob("*.o")
-    assert file.parent.name == target.digest()
-    monkeypatch.setattr(code, "_compile", lambda *_: pytest.fail("compiled again"))
+    assert file.parent.name == target.digest("executor")
+    monkeypatch.setattr(code, "compiled", lambda *_: pytest.fail("compiled again"))
     assert code._Code().address(KERNEL)
 
 

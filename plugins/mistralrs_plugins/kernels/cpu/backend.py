@@ -11,7 +11,7 @@ from mistralrs.ops import OpTable, Recording, StepContext, Weight
 from mistralrs.ops.table import Kernel
 from mistralrs_plugins.kernels.cpu import choose, threads
 from mistralrs_plugins.kernels.cpu.experts import expert_linear
-from mistralrs_plugins.kernels.cpu.jit.code import kernel_address
+from mistralrs_plugins.kernels.cpu.jit import parallel
 from mistralrs_plugins.kernels.cpu.program.lowering import Lowering
 from mistralrs_plugins.kernels.cpu.program.products import is_dense
 from mistralrs_plugins.kernels.cpu.program.step import CompiledStep
@@ -30,11 +30,14 @@ ALWAYS = (
     "rotary:rope",
     "elementwise:make_gated:silu",
     "elementwise:rows",
-    "attention:plan",
+    "cuts:plan",
     "attention:merge",
     "draws:draw",
 )
 """Kernels of about every decoder."""
+
+FIRST = ("executor:launch", "executor:serve", "executor:stop", "packed:pack", "attention:make_attend:f16", "draws:draw")
+"""Kernels that packing weights needs, and those that take longest to compile, to be begun with."""
 
 _PRODUCTS: dict[str, Kernel] = {"linear": linear, "head": head, "expert_linear": expert_linear}
 _CHOICES: dict[str, Kernel] = {
@@ -71,6 +74,8 @@ class CpuBackend:
 
     def prepare(self, weight: Weight) -> Weight:
         """A packed copy of a quantized matrix, in its place. Its layout is noted for :meth:`warm_up`."""
+        if not self._layouts:
+            parallel.prepare(FIRST)
         self._layouts.add(weight.layout.name)
         return for_products(weight)
 
@@ -88,10 +93,7 @@ class CpuBackend:
         products = [f"{_module(layout)}:make_product:{layout}" for layout in layouts]
         kept = self.preferred_kv_dtype
         names = [*ALWAYS, *products, f"cache:make_write:{kept}", f"attention:make_attend:{kept}"]
-        for done, name in enumerate(names):
-            progress("Compiling CPU kernels", done, len(names), "steps")
-            kernel_address(name)
-        progress("Compiling CPU kernels", len(names), len(names), "steps")
+        parallel.prepare(names, lambda done: progress("Compiling CPU kernels", done, len(names), "steps"))
 
     def compile(self, recording: Recording, table: OpTable) -> Callable[[StepContext], Tensor] | None:
         """One call for a whole step; None when the recording holds something without a compiled form."""

@@ -42,6 +42,7 @@ class _Code:
         self.lock = threading.Lock()
         self.engines: list[Any] = []
         self.addresses: dict[str, int] = {}
+        self.fresh: dict[str, bytes] = {}  # compiled, not loaded yet
 
     def address(self, name: str) -> int:
         with self.lock:
@@ -50,10 +51,9 @@ class _Code:
             return self.addresses[name]
 
     def _load(self, name: str) -> int:
-        symbol = "mistralrs_" + name.replace(":", "_").replace(".", "_")
-        code = _read(name)
+        code = self.fresh.pop(name, None) or _read(name)
         if code is None:
-            code = _compile(name, symbol)
+            code = compiled(name)
             _write(name, code)
         target = machine()  # also initializes LLVM
         # llvmlite's own memory manager keeps an object's code and constants together. LLVM's puts them wherever
@@ -62,7 +62,7 @@ class _Code:
         engine.add_object_file(llvm.ObjectFileRef.from_data(code))
         engine.finalize_object()
         self.engines.append(engine)
-        address: int = engine.get_function_address(symbol)
+        address: int = engine.get_function_address(_symbol(name))
         return address
 
 
@@ -73,6 +73,18 @@ def kernel_address(name: str) -> int:
     """Where the machine code of a kernel lies. ``name`` is ``module:function`` among the kernels, or
     ``module:factory:argument`` where ``factory(argument)`` makes the function."""
     return _code.address(name)
+
+
+def is_kept(name: str) -> bool:
+    """Whether a kernel need not be compiled."""
+    return name in _code.addresses or name in _code.fresh or _read(name) is not None
+
+
+def keep(name: str, code: bytes) -> None:
+    """Take a kernel that another process has compiled."""
+    _write(name, code)
+    with _code.lock:
+        _code.fresh[name] = code
 
 
 @cache
@@ -89,13 +101,10 @@ def kernel_function(name: str, arguments: int) -> Callable[..., None]:
     return call
 
 
-def cache_dir() -> Path:
-    """Where this processor's and this version's kernels are kept."""
-    return Path(user_cache_path("mistralrs")) / "kernels" / digest()
-
-
 def _file(name: str) -> Path:
-    return cache_dir() / (name.replace(":", "-") + ".o")
+    """Where a kernel's object is kept: the folder stands for all that it depends on."""
+    home = Path(user_cache_path("mistralrs")) / "kernels" / digest(name.partition(":")[0])
+    return home / (name.replace(":", "-") + ".o")
 
 
 def _read(name: str) -> bytes | None:
@@ -124,12 +133,17 @@ def _write(name: str, code: bytes) -> None:
         log.info("compiled kernels are not kept in %s: %s", file.parent, error.strerror)
 
 
-def _compile(name: str, symbol: str) -> bytes:
+def _symbol(name: str) -> str:
+    return "mistralrs_" + name.replace(":", "_").replace(".", "_")
+
+
+def compiled(name: str) -> bytes:
+    """Compile a kernel, whether or not it is kept anywhere; its object."""
     from mistralrs_plugins.kernels.cpu.jit.compiler import compile_object  # imports numba
 
     started = time.perf_counter()
     module, attribute, *arguments = name.split(":")
     function = getattr(importlib.import_module(f"{_PACKAGE}.{module}"), attribute)
-    code = compile_object(function(*arguments) if arguments else function, symbol)
+    code = compile_object(function(*arguments) if arguments else function, _symbol(name))
     log.info("compiled the kernel %s in %.1f s", name, time.perf_counter() - started)
     return code

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -13,8 +14,11 @@ import llvmlite.binding as llvm
 
 from mistralrs.errors import UsageError
 
-HOME = Path(__file__).resolve().parents[1]
+COMPILER = Path(__file__).resolve().parent
+KERNELS = COMPILER.parent / "kernels"
 """The folder with the kernels' sources."""
+
+_IMPORT, _WORD = re.compile(r"^(?:from|import)\b(?:[^(\n]|\([^)]*\))*", re.MULTILINE), re.compile(r"\w+")
 
 
 @cache
@@ -48,15 +52,41 @@ def machine() -> Any:
 
 
 @cache
-def digest() -> str:
-    """A name for everything that machine code depends on: processor, compiler versions, kernel sources."""
-    seen = hashlib.sha256()
-    facts = [llvm.get_default_triple(), llvm.get_host_cpu_name(), _features().flatten(), simd()]
-    facts += [f"{name} {_version(name)}" for name in ("numba", "llvmlite")]
-    seen.update("\n".join(facts).encode())
-    for source in sorted([*HOME.glob("jit/*.py"), *HOME.glob("kernels/*.py")]):
+def digest(module: str) -> str:
+    """A name for everything that the machine code of a module of kernels depends on: processor, compiler versions,
+    and the sources of the module, of what it imports and of the compiler's own pieces."""
+    seen = _common().copy()
+    for source in sorted(_with_imports(KERNELS / f"{module}.py")):
         seen.update(source.name.encode() + b"\0" + source.read_bytes())
     return seen.hexdigest()[:32]
+
+
+@cache
+def _common() -> hashlib._Hash:
+    """The hash of what all kernels depend on."""
+    facts = [llvm.get_default_triple(), llvm.get_host_cpu_name(), _features().flatten(), simd()]
+    facts += [f"{name} {_version(name)}" for name in ("numba", "llvmlite")]
+    seen = hashlib.sha256("\n".join(facts).encode())
+    for source in sorted(COMPILER.glob("*.py")):
+        seen.update(source.name.encode() + b"\0" + source.read_bytes())
+    return seen
+
+
+def _with_imports(source: Path) -> set[Path]:
+    """A module of kernels and the others that it imports, directly or not."""
+    found, left = {source}, [source]
+    while left:
+        new = _imports(left.pop()) - found
+        found |= new
+        left += new
+    return found
+
+
+@cache
+def _imports(source: Path) -> frozenset[Path]:
+    """Modules of kernels that a module imports: every word of its import statements that is one's name."""
+    names = {word for statement in _IMPORT.findall(source.read_text("utf-8")) for word in _WORD.findall(statement)}
+    return frozenset(path for name in names if (path := KERNELS / f"{name}.py").is_file())
 
 
 def _version(name: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from mistralrs_plugins.kernels.cpu.jit.code import kernel_address
+from mistralrs_plugins.kernels.cpu.jit.parallel import prepare
 from mistralrs_plugins.kernels.cpu.program.arguments import (
     AddressOf,
     Call,
@@ -42,6 +43,7 @@ class Program:
         self.numbers = aligned(len(Number))
         self._pool: Any = None
         self._calls = [call for stage in self._stages for call in stage.calls]
+        prepare(call.kernel for call in self._calls)
         self._codes = {call.kernel: kernel_address(call.kernel) for call in self._calls}
 
     def fit(self, tokens: int, pool: Pool) -> None:
