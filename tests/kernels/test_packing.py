@@ -11,7 +11,8 @@ import torch
 from mistralrs.checkpoint.mapped import give_back, map_file
 from mistralrs.layouts import LAYOUTS
 from mistralrs.ops import Weight, WeightStack
-from mistralrs_plugins.kernels.cpu.packing import ORDERS, PackedWeight, pack, packable
+from mistralrs_plugins.kernels.cpu.orders import ORDERS
+from mistralrs_plugins.kernels.cpu.packing import PackedWeight, pack, packable
 from tests.kernels.probes import compiled_table, random_weight
 
 

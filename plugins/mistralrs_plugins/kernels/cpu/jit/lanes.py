@@ -162,6 +162,14 @@ def eight_sums(b: ir.IRBuilder, *rows: ir.Value) -> ir.Value:
     return folded(fours[0], fours[1], [0, 1, 2, 3, 8, 9, 10, 11], [4, 5, 6, 7, 12, 13, 14, 15])
 
 
+@operation(f32x8, f32x8, f32x8, types.int64)
+def halves(b: ir.IRBuilder, x: ir.Value, y: ir.Value, upper: ir.Value) -> ir.Value:
+    """The lower halves of two vectors behind each other, or the upper ones if ``upper`` is not 0."""
+    lower = shuffle(b, x, y, [0, 1, 2, 3, 8, 9, 10, 11])
+    higher = shuffle(b, x, y, [4, 5, 6, 7, 12, 13, 14, 15])
+    return b.select(b.icmp_unsigned("!=", upper, ir.Constant(upper.type, 0)), higher, lower)
+
+
 def _twos(values: Sequence[ir.Value]) -> list[tuple[ir.Value, ir.Value]]:
     return list(zip(values[0::2], values[1::2], strict=True))
 
@@ -220,6 +228,12 @@ def shorts_up(b: ir.IRBuilder, value: ir.Value, shift: ir.Value) -> ir.Value:
     return b.shl(value, _everywhere(b, b.trunc(shift, I16), 16))
 
 
+@operation(i32x8, i32x8, types.int64)
+def lowered(b: ir.IRBuilder, value: ir.Value, shift: ir.Value) -> ir.Value:
+    """``integer >> shift``, which keeps the sign."""
+    return b.ashr(value, _everywhere(b, b.trunc(shift, I32), 8))
+
+
 @operation(i16x16, b8x32)
 def even_bytes(b: ir.IRBuilder, value: ir.Value) -> ir.Value:
     """Signed bytes 0, 2, 4 and so on as integers."""
@@ -238,14 +252,6 @@ def word_bits(b: ir.IRBuilder, value: ir.Value, shift: ir.Value, mask: ir.Value)
     """``(word >> shift) & mask`` of eight words of four bytes, as floats. The mask has at most 31 bits."""
     moved = b.lshr(b.bitcast(value, i32x8.llvm), _everywhere(b, b.trunc(shift, I32), 8))
     return b.sitofp(b.and_(moved, _everywhere(b, b.trunc(mask, I32), 8)), f32x8.llvm)
-
-
-@operation(f32x8, b8x32, types.int64)
-def word_bytes(b: ir.IRBuilder, value: ir.Value, index: ir.Value) -> ir.Value:
-    """The signed byte ``index`` of each of eight words of four bytes, as floats."""
-    up = b.sub(ir.Constant(I32, 24), b.mul(b.trunc(index, I32), ir.Constant(I32, 8)))
-    moved = b.shl(b.bitcast(value, i32x8.llvm), _everywhere(b, up, 8))
-    return b.sitofp(b.ashr(moved, constant(i32x8, 24)), f32x8.llvm)
 
 
 @operation(b8x32, b8x32, types.int64, types.int64)

@@ -107,6 +107,12 @@ def store_i64(b: ir.IRBuilder, address: ir.Value, value: ir.Value) -> None:
 
 
 @operation(types.void, types.int64, types.int64)
+def store_u8(b: ir.IRBuilder, address: ir.Value, value: ir.Value) -> None:
+    """Write the lowest byte of a whole number."""
+    write(b, address, b.trunc(value, I8))
+
+
+@operation(types.void, types.int64, types.int64)
 def store_u16(b: ir.IRBuilder, address: ir.Value, value: ir.Value) -> None:
     """Write the low two bytes of a whole number."""
     write(b, address, b.trunc(value, I16))
@@ -135,6 +141,12 @@ load_f32x8 = _vector(f32x8)
 def load_f16x8(b: ir.IRBuilder, address: ir.Value) -> ir.Value:
     """Eight half floats, widened."""
     return b.fpext(read(b, address, ir.VectorType(F16, 8)), f32x8.llvm)
+
+
+@operation(f32x8, types.int64)
+def load_i8x8(b: ir.IRBuilder, address: ir.Value) -> ir.Value:
+    """Eight signed bytes, as floats."""
+    return b.sitofp(read(b, address, ir.VectorType(I8, 8)), f32x8.llvm)
 
 
 @operation(f32x8, types.int64)

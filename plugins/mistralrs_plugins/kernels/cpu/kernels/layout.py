@@ -33,7 +33,8 @@ class PackedLayout:
     """One quantized type with eight rows side by side. The functions are described in :mod:`.packed`.
 
     ``row_bytes`` of each row hold ``block`` values; every ``group`` (32 or 16) of them share a scale. ``offset`` is
-    added to every value before scaling, ``sign`` times a minimum after it.
+    added to every value before scaling, ``sign`` times a minimum after it. ``dots`` is there where two
+    groups are multiplied with fewer instructions than by way of ``unpack``.
     """
 
     row_bytes: int
@@ -45,6 +46,7 @@ class PackedLayout:
     scale: Any
     minimum: Any
     sign: int = 1
+    dots: Any = None
 
     @property
     def block_bytes(self) -> int:

@@ -4,6 +4,7 @@ Eight rows of a file's blocks become eight-row blocks of the same bytes in anoth
 half-precision factors: one of all eight rows, then the next one. Then its words of four bytes: the first word of all
 eight rows, 32 bytes together, then the second, and so on. A product's vector then sums for eight rows at once, eight
 factors are converted together, and no sum is spread over lanes. Beyond the last row, rows are repeated.
+Q6_K has an order of its own (:mod:`.sixbits`).
 
 Values are unpacked to 16 bits and multiplied with activations of 16 bits (:mod:`.activations`). A type says how, by
 functions of the eight-row block at ``p``:
@@ -13,6 +14,8 @@ functions of the eight-row block at ``p``:
                       each row, and the second and fourth
 ``scale(p, h, g)``    the factors of group ``g``, one for each row
 ``minimum(p, h, g)``  what is added to every value of group ``g`` after scaling; None where there is none
+``dots(p, k, x)``     the integers of group ``2 k`` times activations ``x`` of one row, summed, and of group ``2 k + 1``
+                      times those after them; None where multiplying what ``unpack`` gives is as good
 
 so that ``weight = scale * (value + offset) + sign * minimum``. ``h`` is what ``open_block`` returned.
 """

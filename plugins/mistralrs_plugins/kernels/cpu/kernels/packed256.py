@@ -10,8 +10,17 @@ from typing import Any
 import numpy as np
 
 from mistralrs_plugins.kernels.cpu.jit.compiler import inline
-from mistralrs_plugins.kernels.cpu.jit.lanes import shorts, shorts_up, splat, word_bits, word_bytes, words_and
-from mistralrs_plugins.kernels.cpu.jit.memory import load_b8x32, load_f16x8
+from mistralrs_plugins.kernels.cpu.jit.lanes import (
+    lowered,
+    shorts,
+    shorts_up,
+    splat,
+    word_bits,
+    words_and,
+    zeros_i32,
+)
+from mistralrs_plugins.kernels.cpu.jit.memory import load_b8x32, load_f16x8, load_i8x8, load_pair_everywhere
+from mistralrs_plugins.kernels.cpu.jit.vocabulary import dot_pairs
 from mistralrs_plugins.kernels.cpu.kernels.layout import PackedLayout
 
 
@@ -56,6 +65,20 @@ def _q4_k(p: Any, j: Any, i: Any) -> Any:
 
 
 @inline
+def _dots_q4_k(p: Any, k: Any, x: Any) -> Any:
+    """One word holds values of both groups. Nibbles in the middle are multiplied where they lie, 16 times too large."""
+    words = p + 128 + 256 * k
+    even = odd = raised_odd = zeros_i32()
+    for i in range(8):
+        packed = load_b8x32(words + 32 * i)
+        even += dot_pairs(shorts(packed, 0, 15), load_pair_everywhere(x + 8 * i))
+        raised_odd += dot_pairs(shorts(packed, 0, 240), load_pair_everywhere(x + 64 + 8 * i))
+        even += dot_pairs(shorts(packed, 8, 15), load_pair_everywhere(x + 8 * i + 4))
+        odd += dot_pairs(shorts(packed, 12, 15), load_pair_everywhere(x + 64 + 8 * i + 4))
+    return even, odd + lowered(raised_odd, 4)
+
+
+@inline
 def _q5_k(p: Any, j: Any, i: Any) -> Any:
     low = _pair(p + 384 + 256 * (j >> 1) + 32 * i, 4 * (j & 1), 15)
     return _with_upper_bits(low, p + 128 + 32 * i, j, 1, 4)
@@ -68,14 +91,38 @@ def _open_q6_k(p: Any) -> Any:
 
 @inline
 def _q6_k(p: Any, j: Any, i: Any) -> Any:
-    half, quarter = j >> 2, j & 3
-    low = _pair(p + 16 + 512 * half + 256 * (quarter & 1) + 32 * i, 4 * (quarter >> 1), 15)
-    return _with_upper_bits(low, p + 1040 + 256 * half + 32 * i, 2 * quarter, 3, 4)
+    """See :mod:`.sixbits` for the order of bits."""
+    words = p + 144 + 192 * j + 96 * (i >> 2)
+    if i & 3 == 3:
+        first, second, upper = load_b8x32(words), load_b8x32(words + 32), load_b8x32(words + 64)
+        return shorts(first, 12, 15) | shorts(upper, 8, 48), shorts(second, 12, 15) | shorts(upper, 10, 48)
+    packed = load_b8x32(words + 32 * (i & 3))
+    return shorts(packed, 0, 63), shorts(packed, 6, 63)
+
+
+@inline
+def _dot_q6_k(words: Any, x: Any) -> Any:
+    """Every second value is multiplied where it lies, six bits up: 64 times too large."""
+    total = raised = zeros_i32()
+    for i in range(3):
+        packed = load_b8x32(words + 32 * i)
+        total += dot_pairs(shorts(packed, 0, 63), load_pair_everywhere(x + 8 * i))
+        raised += dot_pairs(shorts(packed, 0, 63 << 6), load_pair_everywhere(x + 8 * i + 4))
+    first, second, upper = load_b8x32(words), load_b8x32(words + 32), load_b8x32(words + 64)
+    total += dot_pairs(shorts(first, 12, 15) | shorts(upper, 8, 48), load_pair_everywhere(x + 24))
+    total += dot_pairs(shorts(second, 12, 15) | shorts(upper, 10, 48), load_pair_everywhere(x + 28))
+    return total + lowered(raised, 6)
+
+
+@inline
+def _dots_q6_k(p: Any, k: Any, x: Any) -> Any:
+    words = p + 144 + 192 * k
+    return _dot_q6_k(words, x), _dot_q6_k(words + 96, x + 32)
 
 
 @inline
 def _scale_q6_k(p: Any, h: Any, g: Any) -> Any:
-    return h[0] * word_bytes(load_b8x32(p + 1552 + 32 * (g >> 2)), g & 3)
+    return h[0] * load_i8x8(p + 16 + 8 * g)
 
 
 @inline
@@ -120,6 +167,6 @@ def _scale_q3_k(p: Any, h: Any, g: Any) -> Any:
 
 Q2_K = PackedLayout(84, 256, 16, 0, _open_q2_k, _q2_k, _scale_q2_k, _minimum_q2_k, -1)
 Q3_K = PackedLayout(110, 256, 16, -4, _open_q3_k, _q3_k, _scale_q3_k, None)
-Q4_K = PackedLayout(144, 256, 32, 0, _open_q4_k, _q4_k, _scale_q4_k, _minimum_q4_k, -1)
+Q4_K = PackedLayout(144, 256, 32, 0, _open_q4_k, _q4_k, _scale_q4_k, _minimum_q4_k, -1, _dots_q4_k)
 Q5_K = PackedLayout(176, 256, 32, 0, _open_q4_k, _q5_k, _scale_q4_k, _minimum_q4_k, -1)
-Q6_K = PackedLayout(210, 256, 16, -32, _open_q6_k, _q6_k, _scale_q6_k, None)
+Q6_K = PackedLayout(210, 256, 16, -32, _open_q6_k, _q6_k, _scale_q6_k, None, dots=_dots_q6_k)

@@ -58,68 +58,88 @@ def _sum_of_all(factors: Any, g: Any) -> Any:
     return load_f32(factors + 4)
 
 
-def make_group(layout: PackedLayout, quarter: int) -> Any:
-    """``group(p, h, j, x, factors, total)``: adds 32 values of eight rows times those of one row of activations.
+def make_scaled(layout: PackedLayout) -> Any:
+    """``scaled(p, h, g, dot, factors, total)``: adds group ``g`` of eight rows, whose integers sum to ``dot``.
 
-    ``quarter`` is ``j & 3``, known while this is compiled: it is what shifts depend on.
+    ``factors`` are those of the 32 activations that the group belongs to. Offsets are added here.
     """
-    unpack, scale, words, groups = layout.unpack, layout.scale, layout.group // 4, 32 // layout.group
-    offset, sign, step = layout.offset, np.float32(layout.sign), layout.block_bytes
-    small = 1 if layout.block == 32 else 0  # measured: super-blocks gain nothing by asking ahead
+    scale, groups, offset, sign = layout.scale, 32 // layout.group, layout.offset, np.float32(layout.sign)
     minimum, minima = layout.minimum or _nothing, 1 if layout.minimum else 0
     x_sum = _sum_of_all if groups == 1 else _sum_of_sixteen
 
     @inline
-    def group(p: Any, h: Any, four: Any, x: Any, factors: Any, total: Any) -> Any:
-        j = 4 * four + quarter
-        if small:
-            for line in range(0, step, 64):
-                prefetch(p + _AHEAD + line)
-        for g in range(groups):
-            even = odd = zeros_i32()
-            for i in range(words):
-                first, second = unpack(p, j, g * words + i)
-                even += dot_pairs(first, load_pair_everywhere(x + 8 * (g * words + i)))
-                odd += dot_pairs(second, load_pair_everywhere(x + 8 * (g * words + i) + 4))
-            if offset != 0:
-                integers = load_i32(factors + 8 + 4 * g)
-                if groups == 1:
-                    integers += load_i32(factors + 12)
-                even += splat_i32(offset * integers)
-            total += to_float(even + odd) * splat(load_f32(factors)) * scale(p, h, j * groups + g)
-            if minima:
-                total += minimum(p, h, j * groups + g) * splat(sign * x_sum(factors, g))
+    def scaled(p: Any, h: Any, g: Any, dot: Any, factors: Any, total: Any) -> Any:
+        half = g % groups
+        if offset != 0:
+            dot += splat_i32(load_i32(factors + 8 + 4 * half)) * splat_i32(offset)
+            if groups == 1:
+                dot += splat_i32(load_i32(factors + 12)) * splat_i32(offset)
+        total += to_float(dot) * splat(load_f32(factors)) * scale(p, h, g)
+        if minima:
+            total += minimum(p, h, g) * splat(sign * x_sum(factors, half))
         return total
 
-    return group
+    return scaled
+
+
+def make_dot(layout: PackedLayout) -> Any:
+    """``dot(p, g, x)``: the integers of group ``g`` of eight rows times those of one row of activations."""
+    unpack, group, groups, words = layout.unpack, layout.group, 32 // layout.group, layout.group // 4
+
+    @inline
+    def dot(p: Any, g: Any, x: Any) -> Any:
+        even = odd = zeros_i32()
+        for i in range(words):
+            first, second = unpack(p, g // groups, g % groups * words + i)
+            even += dot_pairs(first, load_pair_everywhere(x + 8 * i))
+            odd += dot_pairs(second, load_pair_everywhere(x + 8 * i + 4))
+        return even + odd
+
+    @inline
+    def dots(p: Any, k: Any, x: Any) -> Any:
+        """Two groups."""
+        return dot(p, 2 * k, x), dot(p, 2 * k + 1, x + 2 * group)
+
+    return dots
 
 
 def make_direct(layout: PackedLayout) -> Any:
     """``direct(w, x, width)``: eight weight rows at ``w`` times one row of activations at ``x``."""
     block, block_bytes, open_block = layout.block, layout.block_bytes, layout.open_block
-    fours = block // 128
-    zero, one, two, three = (make_group(layout, quarter) for quarter in range(4))
+    group, groups, pairs = layout.group, 32 // layout.group, layout.block // layout.group // 2
+    pair_bytes = block_bytes // max(1, pairs)
+    scaled, unpack, dots = make_scaled(layout), layout.unpack, layout.dots or make_dot(layout)
 
     @inline
     def small(w: Any, x: Any, width: Any) -> Any:
         total = splat(np.float32(0))
         for b in range(width // 32):
             p = w + b * block_bytes
-            total = zero(p, open_block(p), 0, x + 64 * b, x + 2 * width + 16 * b, total)
+            for line in range(0, block_bytes, 64):
+                prefetch(p + _AHEAD + line)
+            even = odd = zeros_i32()
+            for i in range(8):
+                first, second = unpack(p, 0, i)
+                even += dot_pairs(first, load_pair_everywhere(x + 64 * b + 8 * i))
+                odd += dot_pairs(second, load_pair_everywhere(x + 64 * b + 8 * i + 4))
+            total = scaled(p, open_block(p), 0, even + odd, x + 2 * width + 16 * b, total)
         return total
 
     @inline
     def large(w: Any, x: Any, width: Any) -> Any:
         total = splat(np.float32(0))
+        factors = x + 2 * width
         for b in range(width // block):
             p = w + b * block_bytes
             h = open_block(p)
-            for four in range(fours):
-                at, f = x + 64 * 4 * (b * fours + four), x + 2 * width + 16 * 4 * (b * fours + four)
-                total = zero(p, h, four, at, f, total)
-                total = one(p, h, four, at + 64, f + 16, total)
-                total = two(p, h, four, at + 128, f + 32, total)
-                total = three(p, h, four, at + 192, f + 48, total)
+            for k in range(pairs):
+                for line in range(0, pair_bytes, 64):
+                    prefetch(p + pair_bytes * k + _AHEAD + line)
+                one, two = dots(p, k, x)
+                total = scaled(p, h, 2 * k, one, factors, total)
+                total = scaled(p, h, 2 * k + 1, two, factors + 16 * (2 - groups), total)
+                x += 4 * group
+                factors += 32 // groups
         return total
 
     return small if block == 32 else large

@@ -10,7 +10,8 @@ from torch import Tensor
 from mistralrs.layouts import LAYOUTS
 from mistralrs.ops import LayerCache, Weight
 from mistralrs_plugins.kernels.cpu.kernels.sizes import ROWS
-from mistralrs_plugins.kernels.cpu.packing import ORDERS, PackedWeight, pack, packable
+from mistralrs_plugins.kernels.cpu.orders import ORDERS
+from mistralrs_plugins.kernels.cpu.packing import PackedWeight, pack, packable
 
 DENSE = frozenset({"f32", "f16", "bf16"})
 COVERED = DENSE | ORDERS.keys()
