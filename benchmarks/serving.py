@@ -4,8 +4,8 @@
     python -m benchmarks.serving [--model FILE.gguf] [--clients 1 16] [--rounds 3]
     python -m benchmarks.serving --alone                          # this project's only
 
-With one client it also prints the time between two tokens beside what `mistralrs bench` takes for one at the same
-depth, which is what HTTP costs. Ratios are medians over the rounds.
+With one client `mistralrs bench` takes a turn in every round too: the time between two tokens beside what it takes for
+one at the same depth is what HTTP costs. Ratios are medians over the rounds.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from benchmarks.compare import default_model
@@ -31,6 +32,7 @@ from benchmarks.load import Load, Throughput, measure
 OURS, THEIRS = "ours", "llama.cpp"
 START_SECONDS = 60.0
 CONTEXT = 1024
+BENCH_RUNS = 3
 WARM_UP = Load(clients=2, requests=2, new=8)
 
 
@@ -46,9 +48,8 @@ def main() -> None:
                 ports[THEIRS] = stack.enter_context(running(_theirs(model, slots, args.threads)))
             for clients in args.clients:
                 load = Load(clients=clients, requests=max(args.requests * clients // slots, 2), new=args.new)
-                print(table(load, compete(ports, load, args.rounds)), flush=True)
-        if 1 in args.clients and args.bench:
-            print(bench_line(model, args))
+                beside = partial(bench, model, args) if clients == 1 and args.bench else None
+                print(table(load, *compete(ports, load, args.rounds, beside)), flush=True)
     except ContestantError as error:
         sys.exit(str(error))
 
@@ -114,17 +115,22 @@ def _is_ready(process: subprocess.Popen[bytes], port: int) -> bool:
     return not waiting
 
 
-def compete(ports: Mapping[str, int], load: Load, rounds: int) -> dict[str, list[Throughput]]:
-    """What each server does in each round."""
+def compete(
+    ports: Mapping[str, int], load: Load, rounds: int, beside: Callable[[], float] | None = None
+) -> tuple[dict[str, list[Throughput]], list[float]]:
+    """What each server does in each round, and what ``beside`` returns at the end of each."""
     found: dict[str, list[Throughput]] = {name: [] for name in ports}
+    others: list[float] = []
     for number in range(rounds):
         for name, port in ports.items():
             found[name].append(measure(port, load, seed=number))
-    return found
+        if beside is not None:
+            others.append(beside())
+    return found, others
 
 
-def table(load: Load, rounds: Mapping[str, Sequence[Throughput]]) -> str:
-    """A table of medians, then the ratios of every round."""
+def table(load: Load, rounds: Mapping[str, Sequence[Throughput]], bench: Sequence[float] = ()) -> str:
+    """A table of medians, then the ratios of every round; ``bench`` are seconds of a token without HTTP."""
     lines = [
         f"{load.clients} clients, {load.requests} requests of {load.prompt} words and {load.new} tokens",
         f"{'':10} {'tok/s':>8} {'first ms':>9} {'between ms':>11} {'p99 ms':>8}",
@@ -135,18 +141,24 @@ def table(load: Load, rounds: Mapping[str, Sequence[Throughput]]) -> str:
         )
         lines.append(f"{name:10} {rate:8.1f} {first * 1e3:9.0f} {gap * 1e3:11.2f} {late * 1e3:8.1f}")
     if THEIRS in rounds:
-        ratios = [ours.rate / theirs.rate for ours, theirs in zip(rounds[OURS], rounds[THEIRS], strict=True)]
-        shown = ", ".join(f"{ratio:.2f}" for ratio in ratios)
-        lines.append(f"ours / {THEIRS}: {statistics.median(ratios):.2f} (rounds: {shown})")
+        rates = [ours.rate / theirs.rate for ours, theirs in zip(rounds[OURS], rounds[THEIRS], strict=True)]
+        lines.append(f"ours / {THEIRS}: {_shown(rates)}")
+    if bench:
+        lines.append(f"bench: {statistics.median(bench) * 1e3:.2f} ms a token")
+        costs = [ours.gap / alone for ours, alone in zip(rounds[OURS], bench, strict=True)]
+        lines.append(f"between tokens / bench: {_shown(costs)}")
     return "\n".join(lines)
 
 
-def bench_line(model: Path, args: argparse.Namespace) -> str:
-    """What `mistralrs bench` takes for a token where answers of the load are on average."""
+def _shown(ratios: Sequence[float]) -> str:
+    return f"{statistics.median(ratios):.2f} (rounds: {', '.join(f'{ratio:.2f}' for ratio in ratios)})"
+
+
+def bench(model: Path, args: argparse.Namespace) -> float:
+    """Seconds that `mistralrs bench` takes for a token where answers of the load are."""
     depth = WARM_UP.prompt + 1
-    task = Task(model=model, threads=args.threads, iterations=args.rounds, new=args.new, depth=depth, prompt=1)
-    figures = run_ours([sys.executable, "-m", "mistralrs"], task)
-    return f"bench: {1e3 / figures.decode:.2f} ms a token from depth {depth} on"
+    task = Task(model=model, threads=args.threads, iterations=BENCH_RUNS, new=args.new, depth=depth, prompt=1)
+    return 1 / run_ours([sys.executable, "-m", "mistralrs"], task).decode
 
 
 if __name__ == "__main__":

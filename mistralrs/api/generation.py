@@ -27,7 +27,7 @@ class Generation:
         self._submit: Callable[[Abort], None] = lambda message: None
         self._new: deque[tuple[int, AnswerOutput]] = deque()
         self._open = count
-        self._wake = asyncio.Event()
+        self._waiter: asyncio.Future[None] | None = None
 
     def start(self, ids: Sequence[int], submit: Callable[[Abort], None]) -> None:
         """Say how the answers can be stopped."""
@@ -37,15 +37,12 @@ class Generation:
     def take(self, index: int, output: AnswerOutput) -> None:
         """Take in output of one answer; on the loop's thread."""
         self._new.append((index, output))
-        self._wake.set()
+        if self._waiter is not None:
+            _wake(self._waiter)
 
     async def first(self, timeout: float) -> None:
         """Wait until there is any output, at most ``timeout`` seconds. Raises the error of an answer that has none."""
-        if not self._new:
-            try:
-                await asyncio.wait_for(self._wake.wait(), timeout)
-            except TimeoutError:
-                return
+        await self._wait(timeout)
         for _, output in self._new:
             if isinstance(output, Tokens):
                 return
@@ -57,22 +54,35 @@ class Generation:
         With ``pause``, a batch is empty when nothing has come for so many seconds.
         """
         while self._open:
-            if not self._new:
-                self._wake.clear()
-                try:
-                    await asyncio.wait_for(self._wake.wait(), pause)
-                except TimeoutError:
-                    yield []
-                    continue
+            await self._wait(pause)
             batch = [self._new.popleft() for _ in range(min(len(self._new), MAX_BATCH))]
             self._open -= sum(isinstance(output, Finished) for _, output in batch)
             yield batch
+
+    async def _wait(self, seconds: float | None) -> None:
+        """Wait until there is output, for so long at most. asyncio.wait_for would cost a task for each token."""
+        if self._new:
+            return
+        loop = asyncio.get_running_loop()
+        waiter = self._waiter = loop.create_future()
+        timer = None if seconds is None else loop.call_later(seconds, _wake, waiter)
+        try:
+            await waiter
+        finally:
+            self._waiter = None
+            if timer is not None:
+                timer.cancel()
 
     def cancel(self) -> None:
         """Stop what still runs; each answer ends with its Finished."""
         for request_id in self._ids:
             self._submit(Abort(request_id))
         self._ids = []
+
+
+def _wake(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
 
 
 def raise_error(output: AnswerOutput) -> None:

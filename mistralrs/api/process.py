@@ -188,11 +188,12 @@ class EngineProcess:
 
     def _take(self, message: FromEngine) -> None:
         if isinstance(message, Report):
-            if message.outputs or self._stats is None or self._stats.steps != message.stats.steps:
+            stats = message.stats or self._stats
+            if message.outputs or self._stats is None or stats is None or self._stats.steps != stats.steps:
                 self._moved_at = time.monotonic()
-            self._stats = message.stats
-            if message.outputs:
-                self._post(lambda: self._hand_out(message.outputs))
+            self._stats = stats
+            if outputs := message.said():
+                self._post(lambda: self._hand_out(outputs))
         elif isinstance(message, Ready):
             self._enter(EngineState.READY)
         else:
@@ -205,7 +206,7 @@ class EngineProcess:
         self.failure = message.error
         self._enter(EngineState.FAILED)
 
-    def _hand_out(self, outputs: tuple[EngineOutput, ...]) -> None:
+    def _hand_out(self, outputs: list[EngineOutput]) -> None:
         for output in outputs:
             with self._lock:
                 pop = isinstance(output, Finished)

@@ -9,15 +9,16 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import pickle
 import signal
 import sys
 import threading
+from collections import deque
 from multiprocessing.connection import Connection
-from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from mistralrs.api.recipe import HEARTBEAT_SECONDS, EngineRecipe, FromEngine, LoadFailed, Ready, Report, ToEngine
-from mistralrs.engine.request import EngineOutput, Request, Shutdown
+from mistralrs.engine.request import EngineOutput, Finished, Request, Shutdown
 from mistralrs.errors import EngineError, MistralrsError
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("mistralrs.worker")
 
 CLOSE_SECONDS = 5.0
-MAX_REPORT = 1024
 
 
 def open_model(*arguments: Any) -> EngineThread:
@@ -45,11 +45,17 @@ def open_model(*arguments: Any) -> EngineThread:
 
 
 class Worker:
-    """Passes messages between the socket and the engine's thread."""
+    """Passes messages between the socket and the engine's thread.
+
+    The engine's thread sends what it said itself, at the end of its step: another thread would get the interpreter
+    only in the middle of the next step, when all processors are taken. An owner that does not read stops the engine.
+    """
 
     def __init__(self, connection: Connection[Any, Any]) -> None:
         self._connection = connection
-        self._outbox: SimpleQueue[EngineOutput | None] = SimpleQueue()
+        self._outbox: deque[EngineOutput] = deque()
+        self._sending = threading.Lock()
+        self._ended = threading.Event()
 
     def run(self) -> None:
         """Make the engine, then serve until a Shutdown. Raises EOFError or OSError when the owner is gone."""
@@ -57,13 +63,14 @@ class Worker:
         if engine is None:
             return
         self._send(Ready())
-        reporter = threading.Thread(target=self._report, args=(engine,), name="reporter", daemon=True)
-        reporter.start()
+        engine.said = lambda: self._report(engine)
+        heart = threading.Thread(target=self._beat, args=(engine,), name="heart", daemon=True)
+        heart.start()
         while not isinstance(message := self._receive(), Shutdown):
-            engine.submit(message, self._outbox.put if isinstance(message, Request) else None)
+            engine.submit(message, self._outbox.append if isinstance(message, Request) else None)
         engine.close(CLOSE_SECONDS)
-        self._outbox.put(None)
-        reporter.join(CLOSE_SECONDS)
+        self._ended.set()
+        heart.join(CLOSE_SECONDS)
 
     def _make(self, recipe: EngineRecipe) -> EngineThread | None:
         sys.path[:0] = recipe.path
@@ -83,28 +90,26 @@ class Worker:
         return message
 
     def _send(self, message: FromEngine) -> None:
-        self._connection.send(message)
+        self._connection.send_bytes(pickle.dumps(message, pickle.HIGHEST_PROTOCOL))
 
-    def _report(self, engine: EngineThread) -> None:
-        """Send what the engine says as it comes, all there is at once; and its counters when it says nothing."""
-        try:
-            while True:
-                outputs = self._collect()
-                ended = None in outputs
-                said = tuple(output for output in outputs if output is not None)
-                self._send(Report(outputs=said, stats=engine.stats))
-                if ended:
-                    return
-        except OSError:
-            os._exit(0)  # the owner is gone; a step that is running would keep the process for long
+    def _report(self, engine: EngineThread, *, always: bool = False) -> None:
+        """Send what the engine has said, with its counters where an answer has ended or ``always``."""
+        with self._sending:
+            outputs = [self._outbox.popleft() for _ in range(len(self._outbox))]
+            counted = always or any(isinstance(output, Finished) for output in outputs)
+            if not outputs and not counted:
+                return
+            try:
+                self._send(Report.of(outputs, engine.stats if counted else None))
+            except OSError:
+                os._exit(0)  # the owner is gone; a step that is running would keep the process for long
 
-    def _collect(self) -> list[EngineOutput | None]:
-        outputs: list[EngineOutput | None] = []
-        with contextlib.suppress(Empty):
-            outputs.append(self._outbox.get(timeout=HEARTBEAT_SECONDS))
-            while len(outputs) < MAX_REPORT:
-                outputs.append(self._outbox.get_nowait())
-        return outputs
+    def _beat(self, engine: EngineThread) -> None:
+        """Tell the counters, whatever the engine does, until the end."""
+        ended = False
+        while not ended:
+            ended = self._ended.wait(HEARTBEAT_SECONDS)
+            self._report(engine, always=True)
 
 
 def main() -> None:

@@ -29,9 +29,13 @@ Deliver = Callable[[EngineOutput], None]
 
 
 class EngineThread:
-    """The engine's loop. Every submitted request is answered by exactly one :class:`Finished`."""
+    """The engine's loop. Every submitted request is answered by exactly one :class:`Finished`.
+
+    ``said`` is called after output was delivered: once for all of a step's, on the thread that delivered it.
+    """
 
     def __init__(self, engine: Engine | EmbeddingEngine, name: str = "engine") -> None:
+        self.said: Callable[[], None] = lambda: None
         self._engine = engine
         self._inbox: SimpleQueue[tuple[EngineInput, Deliver | None]] = SimpleQueue()
         self._deliver: dict[int, Deliver] = {}
@@ -67,6 +71,7 @@ class EngineThread:
                 self._inbox.put((message, deliver))
         if not accepted and isinstance(message, Request) and deliver is not None:
             deliver(_refusal(message, _stopped()))
+            self.said()
 
     def close(self, timeout: float | None = None) -> bool:
         """End all requests as canceled, then the loop. False if it is still busy after ``timeout`` seconds."""
@@ -89,6 +94,7 @@ class EngineThread:
             self._hand_out(self._engine.end_all(error))
             self._refuse_rest()
             self._stats = self._engine.stats()
+            self.said()
 
     def _receive(self) -> bool:
         """Take in all messages, waiting for one if there is nothing else to do. False after a Shutdown."""
@@ -112,6 +118,7 @@ class EngineThread:
             told = error if known else EngineError("the request could not be read")
             if deliver is not None:
                 _call(deliver, _refusal(request, told))
+                self.said()
             return
         if deliver is not None:
             self._deliver[request.id] = deliver
@@ -127,6 +134,7 @@ class EngineThread:
             log.exception("the engine failed in a step; its requests end, and it starts afresh")
             self._hand_out(engine.end_all(EngineError("the engine failed in a step", "send the request again")))
         self._stats = engine.stats()
+        self.said()
 
     def _hand_out(self, outputs: Iterable[EngineOutput]) -> None:
         for output in outputs:

@@ -37,6 +37,7 @@ class LetterLoop:
         self._width = width
         self._stopped: set[int] = set()
         self._running: dict[int, threading.Thread] = {}
+        self.said: Callable[[], None] = lambda: None
 
     @property
     def stats(self) -> EngineStats:
@@ -51,6 +52,7 @@ class LetterLoop:
         elif isinstance(message, Embed) and deliver is not None:
             deliver(Embedded(id=message.id, values=vector_of(message, self._width)))
             deliver(Finished(id=message.id, reason=FinishReason.STOP, usage=_usage(len(message.prompt), 0)))
+            self.said()
         elif isinstance(message, Generate) and deliver is not None:
             thread = threading.Thread(target=self._answer, args=(message, deliver), daemon=True)
             self._running[message.id] = thread
@@ -62,11 +64,13 @@ class LetterLoop:
         given = 0
         while given < limit and request.id not in self._stopped:
             deliver(Tokens(id=request.id, tokens=(97,), text=chr(ord("a") + given % 26)))
+            self.said()
             given += 1
             time.sleep(pause)
         reason = FinishReason.ABORT if given < limit else FinishReason.LENGTH
         self._running.pop(request.id)
         deliver(Finished(id=request.id, reason=reason, usage=_usage(len(request.prompt), given)))
+        self.said()
 
     def close(self, timeout: float | None = None) -> bool:
         self._stopped.update(self._running)

@@ -228,6 +228,9 @@ def _rate(tokens: int, seconds: float) -> float:
     return round(tokens / seconds, 3) if seconds > 0 else 0.0
 
 
+_encoder = json.JSONEncoder(separators=(",", ":"))  # json.dumps makes one for each call
+
+
 def encode(value: Any) -> bytes:
     """JSON without spaces."""
-    return json.dumps(value, separators=(",", ":")).encode()
+    return _encoder.encode(value).encode()

@@ -1,4 +1,4 @@
-"""uvicorn's HTTP/1.1 connection, with absolute deadlines for what clients send and errors in our shape.
+"""uvicorn's HTTP/1.1 connection, with absolute deadlines for what clients send and read, and errors in our shape.
 
 uvicorn has a timeout for idle connections only, which every byte resets: a sender of one byte a second would keep its
 connection for ever.
@@ -13,10 +13,14 @@ from typing import Any
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from mistralrs.config.server import ServerConfig
 from mistralrs_plugins.frontends.serve.errors import HttpError
 
 BODY_SLACK_SECONDS = 2.0
 """Routes that read a body answer 408 themselves; the connection is cut if that has not helped."""
+
+LEAST_READ_BYTES = 16 << 10
+"""What a client must read of an answer that waits for it, each time that its time to read is over."""
 
 
 class Phase(Enum):
@@ -57,6 +61,7 @@ class GuardedProtocol(H11Protocol):
 
     header_timeout: float
     body_timeout: float
+    send_timeout: float
     header_bytes: int
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -64,12 +69,11 @@ class GuardedProtocol(H11Protocol):
         self.conn = self._noted = NotedConnection(self.header_bytes)
         self._phase = Phase.NOTHING
         self._deadline: asyncio.TimerHandle | None = None
+        self._unread: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client has connected, and must send the head of a request."""
         super().connection_made(transport)
-        # What an application finds as scope["state"]: closing would wait for a client that does not read.
-        self.app_state = {**self.app_state, "abort": transport.abort}
         self._watch()
 
     def data_received(self, data: bytes) -> None:
@@ -86,7 +90,31 @@ class GuardedProtocol(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
         self._enter(Phase.NOTHING)
+        self._read_again()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """The client has left unread what the buffers on the way to it hold."""
+        super().pause_writing()
+        self._expect_reading()
+
+    def _expect_reading(self, before: int | None = None) -> None:
+        """Cut the client off that reads too little of what waits, which was ``before`` bytes a while ago."""
+        waiting = self.transport.get_write_buffer_size()
+        if before is not None and waiting > before - LEAST_READ_BYTES:
+            self.transport.abort()  # closing would wait for the client to read the rest
+        else:
+            self._unread = self.loop.call_later(self.send_timeout, self._expect_reading, waiting)
+
+    def resume_writing(self) -> None:
+        """The client reads."""
+        super().resume_writing()
+        self._read_again()
+
+    def _read_again(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
 
     def _watch(self) -> None:
         theirs = self.conn.their_state
@@ -135,7 +163,7 @@ class GuardedProtocol(H11Protocol):
         self.transport.close()
 
 
-def guarded_protocol(*, header_timeout: float, body_timeout: float, header_bytes: int) -> type[GuardedProtocol]:
+def guarded_protocol(config: ServerConfig) -> type[GuardedProtocol]:
     """The protocol class for one server. Times are seconds from the first moment, not from the last byte."""
-    limits = {"header_timeout": header_timeout, "body_timeout": body_timeout, "header_bytes": header_bytes}
-    return type("ServerProtocol", (GuardedProtocol,), limits)
+    limits = {name: getattr(config, name) for name in ("header_timeout", "body_timeout", "send_timeout")}
+    return type("ServerProtocol", (GuardedProtocol,), {**limits, "header_bytes": config.max_header_kb << 10})

@@ -122,7 +122,6 @@ async def _stream(request: Request, service: Service, ticket: Ticket, generation
         _events(ticket, generation, shape),
         cancel=generation.cancel,
         done=ticket.give_back,
-        send_timeout=service.config.send_timeout,
     )
 
 

@@ -152,11 +152,7 @@ class Server:
         logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # it warns of each request that is not HTTP
         return uvicorn.Config(
             make_server_app(self.service, self._plan.keys, self._plan.tracing),
-            http=guarded_protocol(
-                header_timeout=config.header_timeout,
-                body_timeout=config.body_timeout,
-                header_bytes=config.max_header_kb << 10,
-            ),
+            http=guarded_protocol(config),
             ws="none",
             lifespan="off",
             log_config=None,

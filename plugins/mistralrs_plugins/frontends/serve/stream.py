@@ -69,8 +69,8 @@ class ErrorResponse(Response):
 class EventStream(Response):
     """Sends ``events`` as they come, each of them one or more complete server-sent events.
 
-    ``cancel`` is called when the client has gone or does not read within ``send_timeout`` seconds, ``done`` at the
-    end in any case.
+    ``cancel`` is called when the client has gone, which one that does not read is made to: see
+    :class:`.protocol.GuardedProtocol`. ``done`` is called at the end in any case.
     """
 
     def __init__(
@@ -79,13 +79,11 @@ class EventStream(Response):
         *,
         cancel: Callable[[], None],
         done: Callable[[], None],
-        send_timeout: float,
     ) -> None:
         super().__init__(status_code=200)
         self._events = events
         self._cancel = cancel
         self._done = done
-        self._send_timeout = send_timeout
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the stream."""
@@ -93,11 +91,8 @@ class EventStream(Response):
         try:
             await send({"type": "http.response.start", "status": 200, "headers": EVENT_HEADERS})
             async for event in self._events:
-                async with asyncio.timeout(self._send_timeout):
-                    await send({"type": "http.response.body", "body": event, "more_body": True})
+                await send({"type": "http.response.body", "body": event, "more_body": True})
             await send({"type": "http.response.body", "body": b"", "more_body": False})
-        except TimeoutError:
-            scope["state"]["abort"]()  # nobody reads: there is nobody to tell
         finally:
             watcher.cancel()
             self._cancel()

@@ -2,52 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from mistralrs.api.asynchronous import AnswerOutput, AsyncEngine, SamplingParams, Tokens
-from mistralrs.api.openai.answers import Record, TextAnswers, encode
+from mistralrs.api.asynchronous import AnswerOutput, Tokens
+from mistralrs.api.openai.answers import TextAnswers, encode
 from mistralrs_plugins.frontends.serve.errors import HttpError
 from mistralrs_plugins.frontends.serve.reply import DONE, event
 
 
-class CompletionShape(TextAnswers):
+class CompletionShape:
     """Text answers, in one piece or in chunks."""
 
-    def __init__(
-        self,
-        engine: AsyncEngine,
-        sampling: SamplingParams,
-        *,
-        prompts: int,
-        n: int,
-        echoes: Sequence[str] = (),
-        include_usage: bool,
-        record: Record,
-    ) -> None:
-        super().__init__(engine, sampling, prompts=prompts, n=n, echoes=echoes, record=record)
+    def __init__(self, answers: TextAnswers, *, include_usage: bool) -> None:
+        self._answers = answers
         self._include_usage = include_usage
+        # What all chunks begin with is encoded once.
+        self._head = encode(answers.completion([])).removesuffix(b"[]}")
+        self._no_usage = b',"usage":null}' if include_usage else b"}"
 
     def begin(self) -> bytes:
         """The prompts, if they are to be repeated."""
-        return b"".join(self._chunk(self.choice(index, echo, [])) for index, echo in enumerate(self.echoes))
+        answers = self._answers
+        return b"".join(self._chunk(answers.choice(index, echo, [])) for index, echo in enumerate(answers.echoes))
 
     def add(self, index: int, output: AnswerOutput) -> bytes:
         """A chunk with the new text, or with the reason of the end."""
+        answers = self._answers
         if not isinstance(output, Tokens):
-            self.finish(index, output)
-            return self._chunk({**self.choice(index, "", []), "finish_reason": output.reason})
-        new = self.take(index, output)
-        return self._chunk(self.choice(index, output.text, new)) if output.text or new else b""
+            answers.finish(index, output)
+            return self._chunk({**answers.choice(index, "", []), "finish_reason": output.reason})
+        new = answers.take(index, output)
+        return self._chunk(answers.choice(index, output.text, new)) if output.text or new else b""
+
+    def add_output(self, index: int, output: AnswerOutput) -> None:
+        """Take in output of which no chunk is wanted."""
+        self._answers.add_output(index, output)
 
     def end(self) -> bytes:
         """What it cost, if asked for, and the mark of the end."""
-        return (event(encode({**self.completion([]), "usage": self.usage()})) if self._include_usage else b"") + DONE
+        if not self._include_usage:
+            return DONE
+        return event(self._head + b'[],"usage":' + encode(self._answers.usage()) + b"}") + DONE
 
     def error(self, error: HttpError) -> bytes:
         """The error, then the mark of the end."""
         return event(encode(error.openai())) + DONE
 
+    def whole(self) -> dict[str, Any]:
+        """The answers as one object."""
+        return self._answers.whole()
+
     def _chunk(self, choice: dict[str, Any]) -> bytes:
-        usage = {"usage": None} if self._include_usage else {}
-        return event(encode({**self.completion([choice]), **usage}))
+        return event(self._head + b"[" + encode(choice) + b"]" + self._no_usage)

@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
+from mistralrs.api.openai.answers import TextAnswers
 from mistralrs.api.openai.schema import CompletionBody
 from mistralrs_plugins.frontends.serve.body import body_of
 from mistralrs_plugins.frontends.serve.openai.completions import CompletionShape
@@ -36,13 +37,7 @@ async def completions(request: Request, body: Annotated[CompletionBody, Depends(
         return [await engine.text_prompt(prompt, truncate=body.truncate_sequence) for prompt in given]
 
     ticket, generation = await begin(request, service, model, body, sampling=sampling, answers=answers, prompts=prompts)
-    shape = CompletionShape(
-        engine,
-        sampling,
-        prompts=len(given),
-        n=body.n,
-        echoes=echoes,
-        include_usage=body.include_usage,
-        record=service.recorder(model, body),
-    )
+    record = service.recorder(model, body)
+    written = TextAnswers(engine, sampling, prompts=len(given), n=body.n, echoes=echoes, record=record)
+    shape = CompletionShape(written, include_usage=body.include_usage)
     return await reply(request, service, ticket, generation, shape, stream=body.stream)
