@@ -156,10 +156,14 @@ class RunningServer:
             assert time.monotonic() < deadline, busy
             time.sleep(0.02)
 
+    def workers(self) -> list[psutil.Process]:
+        """The processes of its engines."""
+        return [child for child in psutil.Process(self.process.pid).children() if _is_worker(child)]
+
     def worker(self) -> psutil.Process:
-        """The engine's process."""
-        children = psutil.Process(self.process.pid).children()
-        return next(child for child in children if "mistralrs.api.worker" in child.cmdline())
+        """The process of its only engine."""
+        (found,) = self.workers()
+        return found
 
     def signal(self, number: int = signal.SIGTERM) -> None:
         self.process.send_signal(number)
@@ -168,6 +172,13 @@ class RunningServer:
         """The exit status."""
         self.process.communicate(timeout=seconds)
         return self.process.returncode
+
+
+def _is_worker(process: psutil.Process) -> bool:
+    try:
+        return "mistralrs.api.worker" in process.cmdline()
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):  # it has ended
+        return False
 
 
 class Stream:

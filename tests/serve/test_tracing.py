@@ -78,6 +78,11 @@ def collector() -> Iterator[Collector]:
             ask(server.wait_ready())
             server.signal()
             assert server.wait() == 0
+        kinds = {"task": "embed", "width": 16, "more": {"ranker": {"task": "score", "width": 1}}}
+        with scripted(kinds, light=True, otlp_endpoint=found.url) as server:
+            embed(server.wait_ready())
+            server.signal()
+            assert server.wait() == 0
         found.shutdown()
         thread.join()
         yield found
@@ -91,6 +96,30 @@ def ask(server: RunningServer) -> None:
     assert server.chat("x", temperature=-1).status == 400
     assert server.get("/v1/models", authorization="", **{"traceparent": "nonsense \xe9"}).status == 401
     assert server.get("/health").status == 200
+
+
+def embed(server: RunningServer) -> None:
+    fields = {"input": ["secret-text", "b"], "dimensions": 8, "encoding_format": "base64"}
+    assert server.post("/v1/embeddings", fields).status == 200
+    assert server.post("/v1/embeddings", {"input": "x", "dimensions": 99}).status == 400
+    pairs = {"model": "ranker", "query": "q", "documents": ["a", "b"]}
+    assert server.post("/v1/rerank", pairs).status == 200
+
+
+def test_spans_of_embeddings_and_ranking(collector: Collector) -> None:
+    span = collector.named(gen_ai_embeddings_dimension_count=8)
+    found = facts(span)
+    assert span.name == "embeddings scripted"
+    assert found["gen_ai.operation.name"] == "embeddings"
+    assert found["gen_ai.request.model"] == found["gen_ai.response.model"] == "scripted"
+    assert found["gen_ai.provider.name"] == "mistralrs"
+    assert found["gen_ai.usage.input_tokens"] > 0
+    assert found["gen_ai.request.encoding_formats"] == ("base64",)
+    ranked = collector.named(gen_ai_operation_name="rerank")
+    assert ranked.name == "rerank ranker"
+    assert facts(ranked)["gen_ai.usage.input_tokens"] > 0
+    wrong = collector.named(gen_ai_operation_name="embeddings", http_response_status_code=400)
+    assert facts(wrong)["gen_ai.request.model"] == "scripted"
 
 
 def test_a_span_says_what_was_asked_and_given(collector: Collector) -> None:
@@ -114,10 +143,10 @@ def test_streams_failures_and_refusals(collector: Collector) -> None:
     assert collector.named(gen_ai_request_max_tokens=3).name == "text_completion scripted"
     failed = collector.named(http_response_status_code=500)
     assert (failed.status.code, facts(failed)["error.type"]) == (2, "EngineError")
-    assert collector.named(http_response_status_code=400).name == "POST"
+    assert collector.named(http_response_status_code=400, http_route="/v1/chat/completions").name == "POST"
     refused = collector.named(http_response_status_code=401)
     assert refused.status.code == 0
-    assert len(collector.spans) == 5
+    assert len(collector.spans) == 8
 
 
 def test_no_text_and_no_key_is_told(collector: Collector) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.serve.running import RunningServer
+from tests.serve.running import RunningServer, scripted
 from tests.ui.browsing import Chat, chat_in
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyz" * 4
@@ -189,6 +189,18 @@ def test_several_models_and_their_state(chat: Chat, letters: RunningServer) -> N
     expect(chat.page.locator(".status")).to_have_text("unloaded")
     status = letters.post("/v1/models/status", {"model_id": "second"}).json["status"]
     assert status == "unloaded"
+
+
+def test_only_models_that_write_text_are_offered(browser: Browser) -> None:
+    models = {"task": "embed", "more": {"writer": {}, "ranker": {"task": "score"}}}
+    with scripted(models, light=True) as server, chat_in(browser, server.wait_ready().root) as chat:
+        expect(chat.page.get_by_label("Model", exact=True).locator("option")).to_have_text(["writer (unloaded)"])
+        chat.say("hello")
+        expect(chat.answers).to_contain_text("abc")
+        chat.models(output_modalities=["embeddings"])
+        chat.open()
+        expect(chat.page.get_by_role("alert")).to_have_text("This server has no model that writes text.")
+        expect(chat.page.get_by_label("Model", exact=True)).to_have_count(0)
 
 
 def test_what_the_server_refuses_is_told(chat: Chat) -> None:

@@ -10,7 +10,7 @@ import typer
 
 from mistralrs.cli.console import ProgressBar
 from mistralrs.cli.options import Sections, model_options
-from mistralrs.errors import UsageError
+from mistralrs.cli.selector import Selector, check_selector
 
 if TYPE_CHECKING:
     from mistralrs.checkpoint import Progress
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from mistralrs_plugins.frontends.serve.models.model import ModelPlan
 
 MODELS, SERVER, LIMITS, LOGS = "Several models", "Server", "Server limits", "Server logs"
-SELECTORS = ("auto", "text")
 
 Aliases = Annotated[
     list[str] | None,
@@ -77,9 +76,7 @@ def serve(
     *,
     ctx: typer.Context,
     sections: Sections,
-    selector: Annotated[
-        str, typer.Argument(metavar="[auto|text]", show_default=False, help="Kind of model: auto or text.")
-    ] = "auto",
+    selector: Selector = "auto",
     alias: Aliases = None,
     also: FurtherModels = None,
     idle_unload: IdleUnload = None,
@@ -142,8 +139,7 @@ def serve(
     ] = None,
 ) -> None:
     """Serve a model over HTTP, to clients of OpenAI and Anthropic."""
-    if selector not in SELECTORS:
-        raise UsageError(f"models of the kind {selector!r} are not supported", "this version serves: auto, text")
+    check_selector(selector)
     _serve(ctx.obj, sections, _config(ctx.params), tuple(alias or ()), tuple(also or ()), open_page=ui is True)
 
 

@@ -25,7 +25,13 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 UNTRACED = OPEN_PATHS | {"/metrics"}
-OPERATIONS = {"/v1/completions": "text_completion"}
+OPERATIONS = {
+    "/v1/completions": "text_completion",
+    "/v1/embeddings": "embeddings",
+    "/v1/rerank": "rerank",
+    "/v1/score": "score",
+}
+"""The first two are names of the conventions, the others follow them."""
 SAMPLING = ("temperature", "top_p", "top_k", "presence_penalty", "frequency_penalty", "max_tokens", "seed")
 EXPORT_SECONDS = 5.0
 PARENT_HEADERS = ("traceparent", "tracestate")
@@ -46,7 +52,11 @@ class GenerationTrace:
         self, model: str, sampling: SamplingParams, watch: Callable[[AnswerOutput], None]
     ) -> Callable[[AnswerOutput], None]:
         """Note what is asked for; returns an observer of its answers that tells ``watch`` too."""
-        self._began(model, sampling)
+        self.began(model)
+        for name in SAMPLING:
+            value = getattr(sampling, name)
+            if value is not None:  # a seed may have more bits than OpenTelemetry's integers
+                self._span.set_attribute(f"gen_ai.request.{name}", str(value) if name == "seed" else value)
 
         def observe(output: AnswerOutput) -> None:
             watch(output)
@@ -54,16 +64,22 @@ class GenerationTrace:
 
         return observe
 
-    def _began(self, model: str, sampling: SamplingParams) -> None:
+    def began(self, model: str) -> None:
+        """Note which model is asked for what."""
         self._span.update_name(f"{self._operation} {model}")
         names = {"operation.name": self._operation, "provider.name": "mistralrs"}
         names |= {"request.model": model, "response.model": model}
         for name, value in names.items():
             self._span.set_attribute(f"gen_ai.{name}", value)
-        for name in SAMPLING:
-            value = getattr(sampling, name)
-            if value is not None:  # a seed may have more bits than OpenTelemetry's integers
-                self._span.set_attribute(f"gen_ai.request.{name}", str(value) if name == "seed" else value)
+
+    def embedded(self, tokens: int) -> None:
+        """Note how many tokens were turned into vectors or scores."""
+        self._span.set_attribute("gen_ai.usage.input_tokens", tokens)
+
+    def wrote(self, dimensions: int, encoding: str) -> None:
+        """Note what kind of vectors were given."""
+        self._span.set_attribute("gen_ai.embeddings.dimension.count", dimensions)
+        self._span.set_attribute("gen_ai.request.encoding_formats", [encoding])
 
     def _note(self, output: AnswerOutput) -> None:
         if isinstance(output, Tokens):

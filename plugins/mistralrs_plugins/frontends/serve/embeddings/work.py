@@ -28,12 +28,18 @@ async def embedded(
     request: Request, service: Service, model: Model, count: int, make: Make, *, truncate: bool
 ) -> tuple[list[Vector], int]:
     """The vectors of ``count`` texts, of which ``make`` gives one, and the number of their tokens."""
+    trace = request.scope.get("trace")
+    if trace is not None:
+        trace.began(model.id)
     ticket = await service.admit(request, model)
     try:
         work = _embedded(ticket, model.engine, count, make, truncate=truncate)
-        return await while_connected(request, work, lambda: ticket.end(client_gone()))
+        vectors, tokens = await while_connected(request, work, lambda: ticket.end(client_gone()))
     finally:
         ticket.give_back()
+    if trace is not None:
+        trace.embedded(tokens)
+    return vectors, tokens
 
 
 async def _embedded(
@@ -79,8 +85,9 @@ async def scores_of(
 
     async def make(index: int) -> EmbedText:
         first, second = pairs[index]
-        room = engine.longest_text
-        return await engine.encode_pair(first, second[: max(0, room - len(first))] if truncate else second)
+        if truncate:
+            second = second[: max(0, engine.longest_text - len(first))]
+        return await engine.encode_pair(first, second, truncate=truncate)
 
     vectors, tokens = await embedded(request, service, model, len(pairs), make, truncate=truncate)
     if vectors[0].shape != (1,):

@@ -37,6 +37,8 @@ async def embeddings(
         {"object": "embedding", "index": index, "embedding": written(vector, body.dimensions, body.encoding_format)}
         for index, vector in enumerate(vectors)
     ]
+    if (trace := request.scope.get("trace")) is not None:
+        trace.wrote(body.dimensions or len(vectors[0]), body.encoding_format)
     return {"object": "list", "data": data, "model": model.id, "usage": _usage(tokens)}
 
 

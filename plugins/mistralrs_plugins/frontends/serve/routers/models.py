@@ -16,6 +16,9 @@ from mistralrs_plugins.frontends.serve.service import Service
 
 router = APIRouter()
 
+OUTPUTS = {"generate": "text", "embed": "embeddings", "score": "scores"}
+"""What models of each task give."""
+
 
 class ModelBody(RequestModel):
     """``POST /v1/models/unload``, ``/reload`` and ``/status``."""
@@ -82,5 +85,7 @@ def _card(service: Service, name: str, model: Model) -> dict[str, Any]:
         "root": model.id,
         "status": model.status,
         "max_model_len": model.engine.model.context_length,
+        "input_modalities": ["text"],
+        "output_modalities": [OUTPUTS[model.engine.task]],
         "tools_available": False,
     }

@@ -9,19 +9,20 @@ const PASSING = ["reloading", "loading", "unloading", "restarting"];
 let timer;
 
 /**
- * Models without their aliases, and the name of the default one.
+ * Models that write text, without their aliases, and the name of the one to begin with.
  * @param {any[]} cards
  */
 function modelsOf(cards) {
   const models = cards
-    .filter((card) => card.id === card.root)
+    .filter((card) => card.id === card.root && (card.output_modalities ?? ["text"]).includes("text"))
     .map((card) => ({
       id: card.id,
       status: card.status,
       contextLength: card.max_model_len,
       modalities: card.input_modalities ?? [],
     }));
-  return { models, defaultModel: cards.find((card) => card.id === "default")?.root ?? models[0]?.id ?? "" };
+  const usual = cards.find((card) => card.id === "default")?.root;
+  return { models, defaultModel: (models.find(({ id }) => id === usual) ?? models[0])?.id ?? "" };
 }
 
 /** Ask the server now, and again after a while. */
@@ -31,6 +32,7 @@ export async function refreshModels() {
   try {
     const found = modelsOf(await listModels());
     if (JSON.stringify(found) !== JSON.stringify({ models: state.models, defaultModel: state.defaultModel })) update(found);
+    if (!found.models.length) problem = "This server has no model that writes text.";
   } catch (error) {
     problem = error.message;
     if (error.status === 401) askForKey();
