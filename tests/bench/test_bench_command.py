@@ -57,7 +57,7 @@ def test_a_length_beyond_the_context_is_refused_before_loading(tiny: Path, capfd
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["vision"], "models of the kind 'vision' are not supported"),
+        (["vision"], "unknown kind of model 'vision'"),
         (["--prompt-len", "x"], "--prompt-len takes whole numbers"),
         (["-m", "/no/such/model.gguf"], "/no/such/model.gguf"),
     ],

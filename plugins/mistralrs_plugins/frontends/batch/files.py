@@ -30,8 +30,8 @@ class Line:
     error: RequestError | None = None
 
 
-class Requests:
-    """The requests of an open file."""
+class _Opened:
+    """Closes its file at the end of a ``with``."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -43,6 +43,10 @@ class Requests:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._file.close()
+
+
+class Requests(_Opened):
+    """The requests of an open file."""
 
     def count(self) -> int:
         """How many there are. Raises :class:`UsageError` for a file with none, or too many."""
@@ -102,20 +106,12 @@ def _custom_id(values: dict[str, Any]) -> str:
     return name
 
 
-class Answers:
+class Answers(_Opened):
     """The answers written so far; ``done`` are the ids of requests that need not be answered again."""
 
     def __init__(self, file: BinaryIO, done: set[str]) -> None:
+        super().__init__(file)
         self.done = done
-        self._file = file
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._file.close()
 
     def write(self, entry: dict[str, Any]) -> None:
         """Append an answer. What was written stays, whatever becomes of this process."""

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from mistralrs.cli.options import Sections, some_options
+from mistralrs.cli.selector import Selector, check_selector
 from mistralrs.errors import UsageError
 
 LENGTH = re.compile("[0-9]{1,9}")
@@ -16,7 +17,6 @@ LENGTH = re.compile("[0-9]{1,9}")
 # One sequence for each that is asked for, and every prompt computed: not for the user to say.
 FIXED = ("max_seqs", "prefix_cache_n")
 
-SELECTORS = ("auto", "text")
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -27,9 +27,7 @@ def bench(
     *,
     ctx: typer.Context,
     sections: Sections,
-    selector: Annotated[
-        str, typer.Argument(metavar="[auto|text]", show_default=False, help="Kind of model: auto or text.")
-    ] = "auto",
+    selector: Selector = "auto",
     prompt_len: Annotated[
         list[str] | None,
         typer.Option(
@@ -52,8 +50,7 @@ def bench(
     as_json: Annotated[bool, typer.Option("--json", help="An array of objects.")] = False,
 ) -> None:
     """Measure a model: prompts and decoding in tokens a second, the time to load it, and the memory it takes."""
-    if selector not in SELECTORS:
-        raise UsageError(f"models of the kind {selector!r} are not supported", "this version measures: auto, text")
+    check_selector(selector)
     from mistralrs_plugins.frontends.bench.plan import Plan
     from mistralrs_plugins.frontends.bench.report import as_objects, print_report
     from mistralrs_plugins.frontends.bench.session import measure

@@ -12,14 +12,13 @@ from typer.core import TyperCommand
 
 from mistralrs.cli.console import ProgressBar
 from mistralrs.cli.options import Sections, model_options
+from mistralrs.cli.selector import Selector, check_selector
 from mistralrs.errors import UsageError
 
 if TYPE_CHECKING:
     from mistralrs.cli.context import CliContext
     from mistralrs_plugins.frontends.run.conversation import Settings
 
-SELECTORS = ("auto", "text")
-OTHER_SELECTORS = ("multimodal", "diffusion", "speech", "embedding")
 MAX_STDIN_BYTES = 32 << 20
 
 TRUTH = ("true", "false")
@@ -45,9 +44,7 @@ def run(
     *,
     ctx: typer.Context,
     sections: Sections,
-    selector: Annotated[
-        str, typer.Argument(metavar="[auto|text]", show_default=False, help="Kind of model: auto or text.")
-    ] = "auto",
+    selector: Selector = "auto",
     text: Annotated[
         str | None,
         typer.Option("-i", "--input", metavar="TEXT", help="Answer this and exit. Piped standard input follows it."),
@@ -66,7 +63,7 @@ def run(
     min_p: Annotated[float | None, typer.Option(metavar="P", help="Drop tokens below P of the likeliest.")] = None,
 ) -> None:
     """Chat with a model in the terminal; with -i or piped standard input, answer once and exit."""
-    _check_selector(selector)
+    check_selector(selector, "prompts are given with -i")
     prompt = read_prompt(text)
     if prompt is None and (as_json or not sys.stdout.isatty()):
         raise UsageError("there is nothing to answer", "give a prompt with -i TEXT or on standard input")
@@ -100,13 +97,6 @@ def _talk(context: CliContext, sections: Sections, settings: Settings, prompt: s
             from mistralrs_plugins.frontends.run.once import answer_once
 
             answer_once(conversation, prompt, as_json=as_json, load_seconds=load_seconds)
-
-
-def _check_selector(selector: str) -> None:
-    if selector in OTHER_SELECTORS:
-        raise UsageError(f"{selector} models are not supported yet", "this version runs text models: auto, text")
-    if selector not in SELECTORS:
-        raise UsageError(f"unknown kind of model {selector!r}", "one of auto, text; prompts are given with -i")
 
 
 def _truth(value: str | None) -> bool | None:
