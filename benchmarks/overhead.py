@@ -44,7 +44,7 @@ class TimedPool:
             run(pool, program)
             self.seconds += time.perf_counter() - started
 
-        Pool.run = timed  # type: ignore[method-assign]
+        Pool.run = timed  # type: ignore[method-assign, assignment]
 
 
 def open_engine(file: Path, sequences: int, tokens: int) -> tuple[Engine, int]:

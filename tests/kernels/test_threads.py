@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -95,3 +96,38 @@ def test_a_forked_child_gets_a_pool_of_its_own() -> None:
 def test_the_op_table_passes_the_number_on() -> None:
     compiled_table().set_threads(1)
     assert threads.shared_pool().size == 1
+
+
+def test_waiting_threads_leave_the_processor_to_others() -> None:
+    """With far more threads than processors, nobody spins while the one with the last chunk waits for its turn."""
+    weight, x = random_weight("q4_1", 600, 256), torch.randn(3, 256)
+    threads.set_threads(1)
+    expected = linear(x, weight, None)
+    threads.set_threads(8 * len(os.sched_getaffinity(0)))
+    linear(x, weight, None)
+    before = resource.getrusage(resource.RUSAGE_SELF)
+    for _ in range(20):
+        assert torch.equal(linear(x, weight, None), expected)
+    after = resource.getrusage(resource.RUSAGE_SELF)
+    assert after.ru_nvcsw > before.ru_nvcsw, "no thread slept"
+
+
+def test_engines_share_one_pool() -> None:
+    """However many models a process has, their steps run on the same threads."""
+    tables = [compiled_table(), compiled_table()]
+    for table in tables:
+        weight = table.prepare(random_weight("q4_1", 16, 64))
+        table.find("linear", "q4_1")(torch.randn(1, 64), weight, None)
+    names = [thread.name for thread in threading.enumerate() if thread.name.startswith("mistralrs-cpu-")]
+    assert sorted(names) == [f"mistralrs-cpu-{index}" for index in range(1, threads.shared_pool().size)]
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system cannot pin a process to processors")
+def test_affinity_limits_the_threads() -> None:
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(allowed)})
+    try:
+        threads.reset()
+        assert threads.shared_pool().size == 1
+    finally:
+        os.sched_setaffinity(0, allowed)

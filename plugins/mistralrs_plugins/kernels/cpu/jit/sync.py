@@ -18,6 +18,7 @@ from mistralrs_plugins.kernels.cpu.jit.vectors import operation
 
 _SYS_FUTEX = {"x86_64": 202, "aarch64": 98}.get(platform.machine())
 _FUTEX_WAIT, _FUTEX_WAKE = 128, 129  # with the flag that says the word is private to this process
+_DOZE_NANOSECONDS = 5_000_000
 _PAUSE = {"x86_64": "llvm.x86.sse2.pause"}.get(platform.machine())
 
 
@@ -62,25 +63,30 @@ def pause(b: ir.IRBuilder) -> None:
         b.call(_function(b, _PAUSE, ir.FunctionType(ir.VoidType(), [])), [])
 
 
-@operation(types.void)
-def give_way(b: ir.IRBuilder) -> None:
-    """Let another thread have this processor, if one wants it: sched_yield(2)."""
-    b.call(_function(b, "sched_yield", ir.FunctionType(I32, [])), [])
-
-
-def _futex(b: ir.IRBuilder, address: ir.Value, what: int, value: ir.Value) -> None:
+def _futex(b: ir.IRBuilder, address: ir.Value, what: int, value: ir.Value, limit: ir.Value | None = None) -> None:
+    """``limit`` is the address of a timespec: seconds and nanoseconds."""
     if _SYS_FUTEX is None or sys.platform != "linux":  # elsewhere the waiting loop just gives way
         b.call(_function(b, "sched_yield", ir.FunctionType(I32, [])), [])
         return
     call = _function(b, "syscall", ir.FunctionType(I64, [I64], var_arg=True))
     null = ir.Constant(I64, 0)
-    b.call(call, [ir.Constant(I64, _SYS_FUTEX), address, ir.Constant(I64, what), value, null, null, null])
+    b.call(call, [ir.Constant(I64, _SYS_FUTEX), address, ir.Constant(I64, what), value, limit or null, null, null])
 
 
 @operation(types.void, types.int64, types.int64)
 def sleep_while(b: ir.IRBuilder, address: ir.Value, value: ir.Value) -> None:
     """Sleep until woken, unless the low 32 bits at ``address`` already differ from ``value``'s."""
     _futex(b, address, _FUTEX_WAIT, b.and_(value, ir.Constant(I64, 0xFFFFFFFF)))
+
+
+@operation(types.void, types.int64, types.int64)
+def doze_while(b: ir.IRBuilder, address: ir.Value, value: ir.Value) -> None:
+    """The same for a few milliseconds at most."""
+    with b.goto_entry_block():
+        limit = b.alloca(ir.ArrayType(I64, 2))
+    b.store(ir.Constant(limit.type.pointee, [0, _DOZE_NANOSECONDS]), limit)
+    low = b.and_(value, ir.Constant(I64, 0xFFFFFFFF))
+    _futex(b, address, _FUTEX_WAIT, low, b.ptrtoint(limit, I64))
 
 
 @operation(types.void, types.int64)

@@ -11,6 +11,7 @@ of a run it does not know: it sees the other generation and leaves. Words of mem
     pool      0 generation, slept on   8 program (0: none)   16 threads inside   24 stop   32 sleeping threads
     program   0 stages                 1 address of stages   2 address of calls  3 address of the step's numbers
     stage     0 claimed chunks         8 finished chunks    16 chunks           17 first call           18 calls
+              24 threads that sleep until all chunks are finished
     call      0 code   1 arguments   2 chunks whatever happens   3.. chunks for each unit of the step's first numbers
               15 chunks this time
 """
@@ -27,7 +28,7 @@ from mistralrs_plugins.kernels.cpu.jit.sync import (
     atomic_store,
     atomic_swap,
     call_kernel,
-    give_way,
+    doze_while,
     pause,
     sleep_while,
     wake_all,
@@ -38,7 +39,7 @@ CALL_BYTES = 128
 FACTORS = 4
 """How many of the step's numbers may scale a call's chunks."""
 
-_SPINS_IN_STEP = 2000  # about 30 microseconds before the processor is offered to others
+_SPINS_IN_STEP = 2000  # about 30 microseconds before a thread goes to sleep
 _SPINS_BETWEEN = 8000  # workers stay awake a little between steps: waking up costs more than sampling takes
 _LOW = 0xFFFFFFFF
 
@@ -79,7 +80,11 @@ def _claim(stage: Any, generation: Any) -> Any:
 
 @inline
 def _wait(stage: Any, generation: Any) -> Any:
-    """Wait until all chunks of a stage are done. False when another run has begun."""
+    """Wait until all chunks of a stage are done. False when another run has begun.
+
+    Who waits long sleeps: the processor may be what the thread with the last chunk needs. Nobody is woken for a run
+    that is over already, so nobody sleeps for long.
+    """
     spins = 0
     while True:
         seen = atomic_load(stage + 64)
@@ -91,7 +96,9 @@ def _wait(stage: Any, generation: Any) -> Any:
         if spins < _SPINS_IN_STEP:
             pause()
         else:
-            give_way()
+            atomic_add(stage + 192, 1)
+            doze_while(stage + 64, seen)
+            atomic_add(stage + 192, -1)
 
 
 @inline
@@ -112,7 +119,9 @@ def _walk(program: Any, generation: Any, thread: Any) -> None:
                 start += load_i64(call + 120)
                 call += CALL_BYTES
             call_kernel(load_i64(call), load_i64(call + 8), chunk - start, thread)
-            atomic_add(stage + 64, 1)
+            finished = (atomic_add(stage + 64, 1) & _LOW) + 1
+            if finished == load_i64(stage + 128) and atomic_load(stage + 192) > 0:
+                wake_all(stage + 64)
         if not _wait(stage, generation):
             return
 
