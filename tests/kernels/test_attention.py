@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mistralrs.ops import AttentionSpec, LayerCache, StepContext, Weight
+from mistralrs.ops import AttentionSpec, LayerCache, StepContext, Weight, record
 from mistralrs_plugins.kernels.cpu import threads
-from tests.kernels.probes import Sequences, nmse, reference_table, run_both
+from tests.kernels.probes import Sequences, compiled, nmse, reference_table, run_both
 
 
 def attend_both(
@@ -113,13 +116,49 @@ def test_any_batch(lengths: list[tuple[int, int]], block_size: int, kv_heads: in
     assert nmse(actual, expected) <= 1e-6
 
 
-def test_every_number_of_threads_gives_the_same() -> None:
+@pytest.fixture
+def on_threads() -> Iterator[Callable[[int], None]]:
+    yield threads.set_threads
+    threads.reset()
+
+
+def test_every_number_of_threads_gives_the_same(on_threads: Callable[[int], None]) -> None:
     results = []
-    try:
-        for count in (1, 2, 5):
-            threads.set_threads(count)
-            results.append(attend_both(spec(), [(900, 1), (3, 50)], torch.float16)[0])
-    finally:
-        threads.reset()
-    for other in results[1:]:
-        torch.testing.assert_close(results[0], other, rtol=1e-4, atol=1e-5)
+    for count in (1, 2, 5):
+        on_threads(count)
+        results.append(attend_both(spec(), [(900, 1), (3, 50)], torch.float16)[0])
+    assert all(torch.equal(results[0], other) for other in results[1:])
+
+
+@pytest.mark.parametrize("heads", [(6, 2), (8, 8), (5, 1)], ids=str)
+@pytest.mark.parametrize(
+    "more",
+    [{}, {"window": 300}, {"window": 45, "softcap": 5.0}, {"chunk": 333}],
+    ids=["all", "window", "capped", "chunk"],
+)
+def test_a_token_s_result_is_the_same_in_any_piece(
+    heads: tuple[int, int], more: dict[str, Any], on_threads: Callable[[int], None]
+) -> None:
+    """Bit for bit: pieces of a prompt begin in the middle of tiles, segments and windows, or hold single tokens."""
+    wanted = spec(*heads, head_dim=24, **more)
+    count, width = 650, wanted.heads * wanted.head_dim
+    whole = Sequences([(0, count)])
+    shape = (whole.pool_blocks, whole.block_size, wanted.kv_heads, wanted.head_dim)
+    whole.caches = [LayerCache(torch.zeros(shape).half(), torch.zeros(shape).half())]
+    sizes = (width, wanted.kv_heads * wanted.head_dim, wanted.kv_heads * wanted.head_dim)
+    table, eye = Weight.dense(torch.randn(count, sum(sizes))), Weight.dense(torch.eye(width))
+
+    def forward(step: StepContext) -> torch.Tensor:
+        q, k, v = step.ops.split(step.ops.embed(step.ids, table, torch.float32), sizes)
+        return step.ops.head(step.attend(0, q, k, v, wanted), eye, None)
+
+    step = whole.context(reference_table(), torch.arange(count))
+    with torch.inference_mode():
+        run = compiled(record(forward, step, [])[0])
+        together = run(step)
+        for threads_used in (1, 2):
+            on_threads(threads_used)
+            for new in (1, 2, 3, 7, 40, 150, 395):
+                piece = Sequences([(count - new, new)], caches=whole.caches)
+                found = run(piece.context(reference_table(), torch.arange(count - new, count)))
+                assert torch.equal(found, together[-new:]), (threads_used, new)

@@ -1,9 +1,11 @@
 """Attention over the paged cache with an online softmax (Milakov and Gimelshein 2018, arXiv 1805.02867).
 
-Work is cut into items: some tokens of one sequence with a range of keys. An item and a key head make a chunk, so that
-keys and values are read once for all query heads of their group. The chunk goes over its keys in tiles of 32: scores
-of all its query rows, running maximum and sum of each row, then the weighted sum of the tile's values. A decode token
-over a long past is split into several ranges of keys, whose partial results :func:`merge` puts together.
+Work is cut into items (``cuts.py``): some tokens of one sequence with a range of keys. An item and a key head make a
+chunk, so that keys and values are read once for all query heads of their group. The chunk goes over its keys in tiles
+of 32: scores of all its query rows, running maximum and sum of each row, then the weighted sum of the tile's values.
+Tiles, and the segments of keys whose results are joined one after another, begin at fixed positions. A token's result
+is therefore the same, bit for bit, alone or within a prompt, and whether one thread takes its segments or several do,
+whose partial results :func:`merge` joins.
 
 Rows, tiles and results lie in scratch memory, padded with zeros to multiples of 32 numbers.
 """
@@ -16,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from mistralrs_plugins.kernels.cpu.jit.compiler import inline, part
-from mistralrs_plugins.kernels.cpu.jit.lanes import eight_sums, first_lane, lane_max, lane_sum, larger, splat
+from mistralrs_plugins.kernels.cpu.jit.lanes import eight_sums, first_lane, halves, lane_max, lane_sum, larger, splat
 from mistralrs_plugins.kernels.cpu.jit.memory import (
     load_f32,
     load_f32x8,
@@ -24,58 +26,17 @@ from mistralrs_plugins.kernels.cpu.jit.memory import (
     prefetch,
     store_f32,
     store_f32x8,
-    store_i64,
 )
 from mistralrs_plugins.kernels.cpu.kernels.cache import STORED
 from mistralrs_plugins.kernels.cpu.kernels.functions import exp, tanh
+from mistralrs_plugins.kernels.cpu.kernels.sizes import ITEM_WORDS, SEGMENT
 
 Kernel = Callable[[int, int, int], None]
 
 TILE = 32
 """Keys looked at together."""
-ITEM_WORDS = 8
-_TRANSPOSE_FROM = 8  # query rows from which a transposed tile of keys pays
+_MANY_ROWS = 8  # query rows from which computing takes longer than fetching keys
 _NOTHING = np.float32(-1e30)  # a maximum before any key was seen
-
-
-def plan(args: int) -> None:
-    """Cut a step's attention into items and merges.
-
-    Arguments: sequences; int64 bounds of each one's new tokens; int64 lengths of their contexts; most tokens of an
-    item; wanted number of items; fewest keys of a split; items (sequence, token, tokens, position, first key, last
-    key, number of the partial result or -1); merges (token, first partial result, number); two words for the counts.
-    """
-    seqs, starts, contexts = load_i64(args), load_i64(args + 8), load_i64(args + 16)
-    most, wanted, shortest = load_i64(args + 24), load_i64(args + 32), load_i64(args + 40)
-    item, merge, counts = load_i64(args + 48), load_i64(args + 56), load_i64(args + 64)
-    items, merges, partials = 0, 0, 0
-    for seq in range(seqs):
-        start, stop = load_i64(starts + 8 * seq), load_i64(starts + 8 * seq + 8)
-        context = load_i64(contexts + 8 * seq)
-        splits = max(1, min(wanted // seqs, context // shortest)) if stop - start == 1 else 1
-        if splits > 1:
-            store_i64(merge, start)
-            store_i64(merge + 8, partials)
-            store_i64(merge + 16, splits)
-            merge += 24
-            merges += 1
-        for token in range(start, stop, most):
-            tokens = min(most, stop - token)
-            position = context - stop + token
-            for split in range(splits):
-                keys = position + tokens if splits == 1 else context
-                store_i64(item, seq)
-                store_i64(item + 8, token)
-                store_i64(item + 16, tokens)
-                store_i64(item + 24, position)
-                store_i64(item + 32, keys * split // splits)
-                store_i64(item + 40, keys * (split + 1) // splits)
-                store_i64(item + 48, partials if splits > 1 else -1)
-                partials += 1 if splits > 1 else 0
-                item += 8 * ITEM_WORDS
-                items += 1
-    store_i64(counts, items)
-    store_i64(counts + 8, merges)
 
 
 @part
@@ -114,7 +75,11 @@ def _fill(target: Any, count: Any, value: Any) -> None:
 
 @part
 def _scores(q: Any, k: Any, keys: Any, width: Any, scores: Any) -> None:
-    """One query row with each key: the direct way, good for few rows. Keys up to the next multiple of 8 are zero."""
+    """One query row with each key, up to the next multiple of 8, where keys are zero.
+
+    The order of every sum is that of :func:`_scores_of_two`, bit for bit: a token's attention must not depend on
+    how many others are computed beside it.
+    """
     row = 4 * width
     for t in range(0, keys, 8):
         at = k + t * row
@@ -128,12 +93,27 @@ def _scores(q: Any, k: Any, keys: Any, width: Any, scores: Any) -> None:
         store_f32x8(scores + 4 * t, eight_sums(a, b, c, d, e, f, g, h))
 
 
+@inline
+def _four_of_two(q: Any, at: Any, row: Any) -> Any:
+    """Two query rows with four keys: the first's scores in the lower half."""
+    a = b = c = d = e = f = g = h = splat(np.float32(0))
+    for i in range(0, row, 32):
+        x, y = load_f32x8(q + i), load_f32x8(q + row + i)
+        k0, k1 = load_f32x8(at + i), load_f32x8(at + row + i)
+        k2, k3 = load_f32x8(at + 2 * row + i), load_f32x8(at + 3 * row + i)
+        a, b, c, d = a + x * k0, b + x * k1, c + x * k2, d + x * k3
+        e, f, g, h = e + y * k0, f + y * k1, g + y * k2, h + y * k3
+    return eight_sums(a, b, c, d, e, f, g, h)
+
+
 @part
-def _transpose(k: Any, width: Any, target: Any) -> None:
-    """A tile of 32 keys of ``width`` floats as ``width`` rows of 32."""
-    for t in range(TILE):
-        for i in range(width):
-            store_f32(target + 4 * (TILE * i + t), load_f32(k + 4 * (t * width + i)))
+def _scores_of_two(q: Any, k: Any, keys: Any, width: Any, scores: Any) -> None:
+    """Two query rows, one behind the other, with each key: half as many loads as one row after another."""
+    row = 4 * width
+    for t in range(0, keys, 8):
+        x, y = _four_of_two(q, k + t * row, row), _four_of_two(q, k + (t + 4) * row, row)
+        store_f32x8(scores + 4 * t, halves(x, y, 0))
+        store_f32x8(scores + 4 * (t + TILE), halves(x, y, 1))
 
 
 @part
@@ -177,6 +157,28 @@ def _softmax_step(scores: Any, low: Any, high: Any, cap: Any, state: Any, out: A
         store_f32x8(out + 4 * i, load_f32x8(out + 4 * i) * shrink)
 
 
+@part
+def _clear(out: Any, state: Any, width: Any) -> None:
+    """Begin a row's weighted sum of values: no key was seen."""
+    _fill(out, width, np.float32(0))
+    store_f32(state, _NOTHING)
+    store_f32(state + 4, np.float32(0))
+
+
+@part
+def _join(whole: Any, whole_state: Any, out: Any, state: Any, width: Any) -> None:
+    """Add the weighted sum of the next segment's values to that of all before. One function for all that do it, so
+    that all round alike."""
+    before, here = load_f32(whole_state), load_f32(state)
+    maximum = max(before, here)
+    shrink, share = exp(splat(before - maximum)), exp(splat(here - maximum))
+    store_f32(whole_state, maximum)
+    total = load_f32(whole_state + 4) * first_lane(shrink)
+    store_f32(whole_state + 4, total + load_f32(state + 4) * first_lane(share))
+    for i in range(0, 4 * width, 32):
+        store_f32x8(whole + i, load_f32x8(whole + i) * shrink + load_f32x8(out + i) * share)
+
+
 @inline
 def share_of_all(maximum: Any, total: Any, sinks: Any, head: Any) -> Any:
     """What a weighted sum of values is multiplied by: one over the sum of all weights, the sink's among them.
@@ -204,7 +206,7 @@ def _load_queries(source: Any, stride: Any, tokens: Any, heads: Any, dim: Any, s
 
 
 def make_attend(kind: str) -> Kernel:
-    """The kernel for a cache of ``kind``. A chunk is an item (see :func:`plan`) with one key head.
+    """The kernel for a cache of ``kind``. A chunk is an item (see ``cuts.py``) with one key head.
 
     Arguments: 0 address of the address of the items; 1 key heads, 2 query heads of each, 3 key size, 4 value size;
     5 queries, 6 their stride; 7 target, 8 its stride; 9 keys, 10 values of the cache; 11 address of the address of the
@@ -221,6 +223,7 @@ def make_attend(kind: str) -> Kernel:
         block_size: Any,
         blocks: Any,
         first: Any,
+        skip: Any,
         count: Any,
         head: Any,
         heads: Any,
@@ -228,10 +231,12 @@ def make_attend(kind: str) -> Kernel:
         target: Any,
         width: Any,
     ) -> None:
-        """``count`` keys or values of one head from position ``first`` on, as floats, padded with zeros."""
+        """A tile of keys or values of one head, as floats: zeros for ``skip`` positions from ``first`` on, those of
+        the next up to ``first + count``, and zeros."""
         whole = dim // 8 * 8
-        entry, place = table + 8 * (first // block_size), first % block_size
-        for t in range(count):
+        entry, place = table + 8 * ((first + skip) // block_size), (first + skip) % block_size
+        _fill(target, skip * width, np.float32(0))
+        for t in range(skip, count):
             block = load_i64(entry)
             if block < 0 or block >= blocks:
                 block = 0
@@ -290,10 +295,12 @@ def make_attend(kind: str) -> Kernel:
                 factor = share_of_all(load_f32(state + 8 * r), weight, load_i64(args + 168), query_head)
             else:
                 query_head = (partial * kv_heads + head) * group + r
-                to = load_i64(load_i64(args + 144)) + 4 * query_head * (v_dim + 2)
-                store_f32(to + 4 * v_dim, load_f32(state + 8 * r))
-                store_f32(to + 4 * v_dim + 4, weight)
-                factor = np.float32(1)
+                to = load_i64(load_i64(args + 144)) + 4 * query_head * (v_width + 2)
+                store_f32(to + 4 * v_width, load_f32(state + 8 * r))
+                store_f32(to + 4 * v_width + 4, weight)
+                for i in range(0, v_width, 8):
+                    store_f32x8(to + 4 * i, load_f32x8(out + 4 * (r * v_width + i)))
+                continue
             for i in range(v_dim):
                 store_f32(to + 4 * i, load_f32(out + 4 * (r * v_width + i)) * factor)
 
@@ -304,12 +311,13 @@ def make_attend(kind: str) -> Kernel:
         rows, width, v_width = tokens * group, (dim + 31) // 32 * 32, (v_dim + 31) // 32 * 32
         room = rows + (rows & 1)
         q = load_i64(args + 152) + thread * load_i64(args + 160)
-        out = q + 4 * room * width
+        out = q + 4 * rows * width
         scores = out + 4 * room * v_width
         state = scores + 4 * room * TILE
-        k = state + 8 * room
-        turned = k + 4 * TILE * width
-        v = turned + 4 * TILE * width
+        whole = state + 8 * room
+        whole_state = whole + 4 * rows * v_width
+        k = whole_state + 8 * rows
+        v = k + 4 * TILE * width
         table = load_i64(load_i64(args + 88)) + 8 * load_i64(item) * load_i64(load_i64(args + 96))
         block_size, blocks, window = load_i64(args + 104), load_i64(args + 112), load_i64(args + 120)
         cap = load_f32(args + 136)
@@ -317,34 +325,29 @@ def make_attend(kind: str) -> Kernel:
         source = load_i64(args + 40) + token * load_i64(args + 48) + 4 * head * group * dim
         _load_queries(source, load_i64(args + 48), tokens, group, dim, load_f32(args + 128), q, width)
         if rows & 1:
-            _fill(q + 4 * rows * width, width, np.float32(0))
             _fill(scores + 4 * rows * TILE, TILE, np.float32(0))
-        _fill(out, room * v_width, np.float32(0))
         for r in range(room):
-            store_f32(state + 8 * r, _NOTHING)
-            store_f32(state + 8 * r + 4, np.float32(0))
+            _clear(out + 4 * r * v_width, state + 8 * r, v_width)
+        for r in range(rows):
+            _clear(whole + 4 * r * v_width, whole_state + 8 * r, v_width)
         first, last, stretch = load_i64(item + 32), load_i64(item + 40), load_i64(args + 176)
         if window > 0:
             first = max(first, position - window + 1)
         if stretch > 0:
             first = max(first, position // stretch * stretch)
-        for at in range(first, last, TILE):
-            keys = min(TILE, last - at)
-            gather(load_i64(args + 72), table, block_size, blocks, at, keys, head, kv_heads, dim, k, width)
-            gather(load_i64(args + 80), table, block_size, blocks, at, keys, head, kv_heads, v_dim, v, v_width)
-            if rows < _TRANSPOSE_FROM:
+        for at in range(first // TILE * TILE, last, TILE):
+            skip, keys = max(0, first - at), min(TILE, last - at)
+            gather(load_i64(args + 72), table, block_size, blocks, at, skip, keys, head, kv_heads, dim, k, width)
+            gather(load_i64(args + 80), table, block_size, blocks, at, skip, keys, head, kv_heads, v_dim, v, v_width)
+            if rows < _MANY_ROWS:
                 more, after = max(0, min(TILE, last - at - TILE)), at + TILE
                 fetch_ahead(load_i64(args + 72), table, block_size, blocks, after, more, size * dim, head, kv_heads)
                 fetch_ahead(load_i64(args + 80), table, block_size, blocks, after, more, size * v_dim, head, kv_heads)
-            if rows >= _TRANSPOSE_FROM:
-                _transpose(k, width, turned)
-                _fill(scores, room * TILE, np.float32(0))
-                for r in range(0, rows, 2):
-                    row, to = q + 4 * r * width, scores + 4 * r * TILE
-                    _add_product(row, row + 4 * width, width, turned, 4 * TILE, to, to + 4 * TILE)
-            else:
-                for r in range(rows):
-                    _scores(q + 4 * r * width, k, keys, width, scores + 4 * r * TILE)
+            pairs = rows // 2 if rows >= _MANY_ROWS else 0
+            for r in range(pairs):
+                _scores_of_two(q + 8 * r * width, k, keys, width, scores + 8 * r * TILE)
+            for r in range(2 * pairs, rows):
+                _scores(q + 4 * r * width, k, keys, width, scores + 4 * r * TILE)
             for r in range(rows):
                 place = position + r // group
                 low = max(0, place - window + 1 - at) if window > 0 else 0
@@ -360,7 +363,12 @@ def make_attend(kind: str) -> Kernel:
                     to = out + 4 * (r * v_width + column)
                     row = v + 4 * column
                     _add_product(weights, weights + 4 * TILE, keys, row, 4 * v_width, to, to + 4 * v_width)
-        finish(args, item, head, rows, group, v_dim, v_width, out, state)
+            if (at + TILE) % SEGMENT == 0 or at + TILE >= last:
+                for r in range(rows):
+                    of_row, of_state = out + 4 * r * v_width, state + 8 * r
+                    _join(whole + 4 * r * v_width, whole_state + 8 * r, of_row, of_state, v_width)
+                    _clear(of_row, of_state, v_width)
+        finish(args, item, head, rows, group, v_dim, v_width, whole, whole_state)
 
     return attend
 
@@ -370,21 +378,13 @@ def merge(args: int, chunk: int, thread: int) -> None:
     heads, value size; address of the address of the partial results; target, its stride; sinks (0: none)."""
     heads, v_dim = load_i64(args + 8), load_i64(args + 16)
     entry, head = load_i64(load_i64(args)) + 24 * (chunk // heads), chunk % heads
-    parts, size = load_i64(entry + 16), 4 * (v_dim + 2)
-    first = load_i64(load_i64(args + 24)) + (load_i64(entry + 8) * heads + head) * size
+    width = (v_dim + 31) // 32 * 32
+    size = 4 * (width + 2)
+    whole = load_i64(load_i64(args + 24)) + (load_i64(entry + 8) * heads + head) * size
     target = load_i64(args + 32) + load_i64(entry) * load_i64(args + 40) + 4 * head * v_dim
-    maximum = _NOTHING
-    for index in range(parts):
-        maximum = max(maximum, load_f32(first + index * heads * size + 4 * v_dim))
+    for index in range(1, load_i64(entry + 16)):
+        further = whole + index * heads * size
+        _join(whole, whole + 4 * width, further, further + 4 * width, width)
+    factor = share_of_all(load_f32(whole + 4 * width), load_f32(whole + 4 * width + 4), load_i64(args + 48), head)
     for i in range(v_dim):
-        store_f32(target + 4 * i, np.float32(0))
-    total = np.float32(0)
-    for index in range(parts):
-        at = first + index * heads * size
-        share = first_lane(exp(splat(load_f32(at + 4 * v_dim) - maximum)))
-        total += share * load_f32(at + 4 * v_dim + 4)
-        for i in range(v_dim):
-            store_f32(target + 4 * i, load_f32(target + 4 * i) + share * load_f32(at + 4 * i))
-    factor = share_of_all(maximum, total, load_i64(args + 48), head)
-    for i in range(v_dim):
-        store_f32(target + 4 * i, load_f32(target + 4 * i) * factor)
+        store_f32(target + 4 * i, load_f32(whole + 4 * i) * factor)

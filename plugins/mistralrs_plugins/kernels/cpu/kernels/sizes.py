@@ -17,3 +17,9 @@ DRY_LONGEST_MATCH = 50
 
 BINS = 4096
 """Into so many bins logits are sorted roughly."""
+
+SEGMENT = 256
+"""Keys whose weighted sum attention takes by itself, a multiple of its tiles."""
+
+ITEM_WORDS, MERGE_WORDS = 8, 3
+"""Integers that describe an item of attention, and one that has to be put together."""

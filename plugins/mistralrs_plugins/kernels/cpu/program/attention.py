@@ -19,19 +19,16 @@ _TILE = 32
 class Needs:
     """What all attention layers of a program have in common.
 
-    ``tokens`` is the most that fit into an item, ``kv_heads`` the fewest key heads (they share out an item's work),
-    ``partial_floats`` what one partial result takes over all heads.
+    ``tokens`` is the most that fit into an item, ``partial_floats`` what one partial result takes over all heads.
     """
 
     tokens: int = _ROWS
-    kv_heads: int = 1 << 30
     partial_floats: int = 0
 
     def include(self, spec: AttentionSpec, v_dim: int) -> None:
         """Take one more layer into account."""
         self.tokens = min(self.tokens, max(1, _ROWS // (spec.heads // spec.kv_heads)))
-        self.kv_heads = min(self.kv_heads, spec.kv_heads)
-        self.partial_floats = max(self.partial_floats, spec.heads * (v_dim + 2))
+        self.partial_floats = max(self.partial_floats, spec.heads * (_padded(v_dim) + 2))
 
 
 def write_call(k: Place, v: Place, cache: LayerCache) -> Call:
@@ -71,5 +68,9 @@ def attend_calls(
 def scratch_bytes(group: int, head_dim: int, v_dim: int) -> int:
     """What the kernel needs for each thread: rows of queries, results, scores and state; tiles of the cache."""
     rows = max(_ROWS, group) + 1
-    width, v_width = -(-head_dim // 32) * 32, -(-v_dim // 32) * 32
-    return 4 * (rows * (width + v_width + _TILE + 2) + _TILE * (2 * width + v_width))
+    width, v_width = _padded(head_dim), _padded(v_dim)
+    return 4 * (rows * (width + 2 * v_width + _TILE + 4) + _TILE * (width + v_width))
+
+
+def _padded(size: int) -> int:
+    return -(-size // 32) * 32

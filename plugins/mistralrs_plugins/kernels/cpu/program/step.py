@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
+import operator
 import threading
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from mistralrs.ops import LayerCache, StepContext
 from mistralrs_plugins.kernels.cpu.jit.code import kernel_function
+from mistralrs_plugins.kernels.cpu.kernels.sizes import ITEM_WORDS, MERGE_WORDS, SEGMENT
 from mistralrs_plugins.kernels.cpu.program.arguments import Number
 from mistralrs_plugins.kernels.cpu.program.lowering import Lowering
 from mistralrs_plugins.kernels.cpu.program.program import Program, aligned
@@ -19,9 +22,8 @@ from mistralrs_plugins.kernels.cpu.threads import Pool, shared_pool
 
 log = logging.getLogger(__name__)
 
-_ITEM_WORDS, _MERGE_WORDS = 8, 3  # as the attention kernels' notes describe
-_SPLIT_KEYS = 128
-"""Fewest keys of a split of a long past: below that, merging costs more than sharing out gains."""
+_MOST_PARTIALS = 1 << 22
+"""Floats of partial results at most; what they would not hold of a step's long pasts is not shared out."""
 
 
 class CompiledStep:
@@ -33,16 +35,20 @@ class CompiledStep:
         self._vocab = lowering.vocab
         self._attention = lowering.attention
         self._play = play
-        self._plan = kernel_function("attention:plan", 1)
+        self._plan = kernel_function("cuts:plan", 1)
         self._plan_arguments = aligned(16)
         self._lock = threading.Lock()
         self._items = aligned(0)
         self._told = False
+        # The last step's arrays; engines write the next one's into the same.
+        self._filled: tuple[object, ...] = (None,)
+        self._filled_tokens, self._starts = 0, np.zeros(1, np.int64)
 
     def __call__(self, step: StepContext) -> Tensor:
         """Logits in float32 of the step's rows, ``[rows, vocab]``."""
         tokens, rows = step.ids.shape[0], step.rows.shape[0]
-        if not self._covers(step):
+        known = self._is_known(step)
+        if not known and not self._covers(step):
             if not self._told:
                 self._told = True
                 log.info("a step whose inputs are not solid int64 arrays is run operation by operation")
@@ -54,14 +60,20 @@ class CompiledStep:
             pool = shared_pool()
             self._program.fit(max(tokens, rows), pool)
             numbers = self._program.numbers
-            self._fill(numbers, step, logits)
-            self._cut(numbers, tokens, pool)
+            if not known:
+                self._fill(numbers, step)
+            numbers[Number.LOGITS] = logits.data_ptr()
+            self._cut(numbers, tokens, max(step.meta.contexts, default=0), pool)
             self._program.run()
         return logits
 
+    def _is_known(self, step: StepContext) -> bool:
+        """Whether the step's arrays are the last one's, written anew: then only what is in them has to be checked."""
+        same = all(map(operator.is_, _inputs(step), self._filled))
+        return same and self._starts.item(-1) == self._filled_tokens and self._table_reaches(step)
+
     def _covers(self, step: StepContext) -> bool:
-        meta, tokens = step.meta, step.ids.shape[0]
-        inputs = (step.ids, step.positions, step.rows, meta.slots, meta.context, meta.query_start, meta.blocks)
+        meta, tokens, inputs = step.meta, step.ids.shape[0], _inputs(step)
         if not all(tensor.dtype == torch.int64 and tensor.is_contiguous() for tensor in inputs):
             return False
         seqs = meta.context.shape[0]
@@ -74,8 +86,9 @@ class CompiledStep:
         sizes = [cache.block_size for cache in step.caches[:1] if isinstance(cache, LayerCache)]
         return not sizes or max(step.meta.contexts) <= step.meta.blocks.shape[1] * sizes[0]
 
-    def _fill(self, numbers: Any, step: StepContext, logits: Tensor) -> None:
+    def _fill(self, numbers: Any, step: StepContext) -> None:
         meta = step.meta
+        self._filled, self._filled_tokens, self._starts = _inputs(step), step.ids.shape[0], meta.query_start.numpy()
         numbers[Number.TOKENS] = step.ids.shape[0]
         numbers[Number.ROWS] = step.rows.shape[0]
         numbers[Number.IDS] = step.ids.data_ptr()
@@ -87,25 +100,29 @@ class CompiledStep:
         numbers[Number.CONTEXT] = meta.context.data_ptr()
         numbers[Number.QUERY_START] = meta.query_start.data_ptr()
         numbers[Number.SEQUENCES] = meta.context.shape[0]
-        numbers[Number.LOGITS] = logits.data_ptr()
 
-    def _cut(self, numbers: Any, tokens: int, pool: Pool) -> None:
-        """Plan the step's attention: items, merges, and room for partial results."""
+    def _cut(self, numbers: Any, tokens: int, longest: int, pool: Pool) -> None:
+        """Plan the step's attention: items, merges, and room for partial results of pasts up to ``longest``."""
         seqs, needs = int(numbers[Number.SEQUENCES]), self._attention
-        wanted = -(-4 * pool.size // max(1, min(needs.kv_heads, 4 * pool.size))) * seqs if pool.size > 1 else 0
-        wanted = max(wanted, seqs)
-        splits = max(1, wanted // seqs)
-        most = tokens + seqs + seqs * splits
-        words = most * (_ITEM_WORDS + _MERGE_WORDS) + seqs * splits * -(-needs.partial_floats // 2)
+        room = 0
+        if pool.size > 1 and needs.partial_floats:
+            room = min(seqs * -(-longest // SEGMENT), _MOST_PARTIALS // needs.partial_floats)
+        most = tokens + seqs + room
+        words = most * (ITEM_WORDS + MERGE_WORDS) + room * -(-needs.partial_floats // 2)
         if words > len(self._items):
             self._items = aligned(2 * words)
         items = self._items.ctypes.data
-        merges = items + 8 * _ITEM_WORDS * most
+        merges = items + 8 * ITEM_WORDS * most
         numbers[Number.ITEM_LIST], numbers[Number.MERGE_LIST] = items, merges
-        numbers[Number.PARTIALS] = merges + 8 * _MERGE_WORDS * most
+        numbers[Number.PARTIALS] = merges + 8 * MERGE_WORDS * most
         counts = numbers.ctypes.data + 8 * Number.ITEMS
-        self._plan_arguments[:9] = (
-            seqs, numbers[Number.QUERY_START], numbers[Number.CONTEXT], needs.tokens, wanted, _SPLIT_KEYS,
-            items, merges, counts,
+        self._plan_arguments[:8] = (
+            seqs, numbers[Number.QUERY_START], numbers[Number.CONTEXT], needs.tokens, room, items, merges, counts,
         )  # fmt: skip
         self._plan(self._plan_arguments.ctypes.data)
+
+
+def _inputs(step: StepContext) -> tuple[Tensor, ...]:
+    """The arrays that kernels read."""
+    meta = step.meta
+    return step.ids, step.positions, step.rows, meta.slots, meta.context, meta.query_start, meta.blocks
