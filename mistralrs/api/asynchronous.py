@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import functools
 import itertools
+import logging
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
@@ -51,11 +53,14 @@ __all__ = [
     "raise_error",
 ]
 
+log = logging.getLogger(__name__)
 ResultT = TypeVar("ResultT")
 
 TASKS = {"generate": "write text", "embed": "embed texts", "score": "score pairs of texts"}
 
 TEXT_THREADS = 4
+MAX_UNTOLD = 1024
+"""Ends of answers that observers were not told yet; those who are slower than that are not told of all."""
 MAX_TEXT_TO_TOKENS = 4
 """A normalizer may shrink a text; nothing known shrinks it by more than this."""
 
@@ -127,6 +132,7 @@ class AsyncEngine:
         self._decoder = TokenDecoder(self.model.tokenizer)
         self._threads = ThreadPoolExecutor(TEXT_THREADS, thread_name_prefix="text")
         self._observer = ThreadPoolExecutor(1, thread_name_prefix="observers")
+        self._untold = threading.BoundedSemaphore(MAX_UNTOLD)
         self._longest_token = max((len(token) for token in self.model.tokenizer.get_vocab()), default=1)
 
     def sampling(self, options: SamplingOptions) -> SamplingParams:
@@ -263,9 +269,16 @@ class AsyncEngine:
                 record = RequestRecord(
                     id=output.id, model=self.model.id, reason=output.reason.value, **asdict(output.usage)
                 )
-                self._observer.submit(self._notify, "mistralrs_request_finished", record=record)
+                self._tell(record)
 
         return receive
+
+    def _tell(self, record: RequestRecord) -> None:
+        if not self._untold.acquire(blocking=False):
+            log.warning("the observers of requests are too slow: request %d is not told to them", record.id)
+            return
+        told = self._observer.submit(self._notify, "mistralrs_request_finished", record=record)
+        told.add_done_callback(lambda _: self._untold.release())
 
     def close(self) -> None:
         """Wait for the observers, then end the threads. The engine's process is closed by its owner."""

@@ -124,6 +124,7 @@ class EmbeddingEngine:
             total_blocks=self.config.num_blocks,
             steps=self._steps,
             preemptions=0,
+            evictions=0,
             prompt_tokens=self._tokens,
             prefix_hit_tokens=0,
             generated_tokens=0,

@@ -125,6 +125,7 @@ class Engine:
             total_blocks=pool.size,
             steps=self._steps,
             preemptions=self.scheduler.preemptions,
+            evictions=pool.evictions,
             prompt_tokens=self._prompt_tokens,
             prefix_hit_tokens=self._prefix_hit_tokens,
             generated_tokens=self._generated_tokens,

@@ -14,7 +14,8 @@ WINDOW_SECONDS = 5.0
 class EngineStats:
     """A snapshot. Counts without a state in their name are totals since the start.
 
-    ``prefix_hit_tokens`` of ``prompt_tokens`` did not have to be computed.
+    ``prefix_hit_tokens`` of ``prompt_tokens`` did not have to be computed; ``evictions`` are cached blocks that had to
+    make room.
     """
 
     running: int
@@ -24,6 +25,7 @@ class EngineStats:
     total_blocks: int
     steps: int
     preemptions: int
+    evictions: int
     prompt_tokens: int
     prefix_hit_tokens: int
     generated_tokens: int

@@ -23,6 +23,7 @@ class BlockPool:
         self._key_of: list[bytes | None] = [None] * size
         self._block_of: dict[bytes, int] = {}
         self._cached: OrderedDict[int, None] = OrderedDict()  # oldest first
+        self.evictions = 0  # cached blocks that were given away
 
     @property
     def free(self) -> int:
@@ -50,6 +51,7 @@ class BlockPool:
             block = self._free.pop()
         elif self._cached:
             block, _ = self._cached.popitem(last=False)
+            self.evictions += 1
             self._drop_key(block)
         else:
             return None

@@ -186,3 +186,34 @@ def test_the_end_of_the_thread_is_told(start: Start, monkeypatch: pytest.MonkeyP
     while thread.is_alive and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not thread.is_alive
+
+
+def test_what_is_aborted_during_a_step_holds_nothing_in_the_next(start: Start) -> None:
+    inside, goes_on = threading.Event(), threading.Event()
+    held: list[int] = []
+
+    def reply(past: tuple[int, ...]) -> int:
+        if len(past) == 43:  # the third token of the one that is aborted
+            inside.set()
+            assert goes_on.wait(10)
+        return 5
+
+    engine = make_engine(ScriptedModel(reply), prefix_cache=False)
+    step = engine.step
+
+    def noted() -> list[EngineOutput]:
+        held.append(engine.scheduler.pool.used)
+        return step()
+
+    engine.step = noted  # type: ignore[method-assign]
+    thread = start(engine)
+    staying = submit(thread, generate(1, [1], max_tokens=200))
+    leaving = submit(thread, generate(2, [2] * 40, max_tokens=200))
+    assert inside.wait(10)
+    steps = len(held)
+    assert held[-1] > 5
+    thread.submit(Abort(2))
+    goes_on.set()
+    assert leaving.wait().finished.reason is FinishReason.ABORT
+    assert staying.wait().finished.reason is FinishReason.LENGTH
+    assert held[steps] <= 3  # of eight tokens each, for the one that stays

@@ -99,7 +99,9 @@ def test_the_least_recently_used_prefix_is_reused_first() -> None:
     assert hit is not None
     pool.share(hit)
     pool.release([hit])
+    assert pool.evictions == 0
     assert pool.take() is not None
+    assert pool.evictions == 1
     assert pool.find(key("b")) is None
     assert pool.find(key("a")) == hit
 

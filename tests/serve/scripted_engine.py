@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import time
+from pathlib import Path
 from typing import Any
 
+from mistralrs.engine.engine import Engine
+from mistralrs.engine.request import EngineOutput
 from mistralrs.engine.thread import EngineThread
 from tests.engine.scripted import NAN, Move, ScriptedModel, Slow, hashed, make_engine
 from tests.serve.scripted_text import (
@@ -13,6 +17,7 @@ from tests.serve.scripted_text import (
     ENDS,
     GO,
     LETTERS,
+    LONG,
     MARK_IDS,
     NUMERICAL,
     SLOW,
@@ -38,10 +43,27 @@ def answer(past: tuple[int, ...]) -> Move:
     letter = LETTERS[hashed(past) % len(LETTERS)]
     if STUCK in marked and given == 0:
         return Slow(1.5, letter)
+    if LONG in marked:
+        return Slow(0.4, letter)
     return Slow(0.02, letter) if SLOW in marked else letter
 
 
 def make(settings: dict[str, Any]) -> EngineThread:
-    """Start the engine."""
+    """Start the engine. With ``steps``, a file, it notes when each step begins and how many blocks are held then."""
+    steps = settings.pop("steps", None)
     sizes = {"context_length": CONTEXT, "num_blocks": 256, "eos_ids": frozenset({END}), **settings}
-    return EngineThread(make_engine(ScriptedModel(answer), TOKENIZER, **sizes)).start()
+    engine = make_engine(ScriptedModel(answer), TOKENIZER, **sizes)
+    if steps is not None:
+        _note_steps(engine, Path(steps))
+    return EngineThread(engine).start()
+
+
+def _note_steps(engine: Engine, file: Path) -> None:
+    step = engine.step
+
+    def noted() -> list[EngineOutput]:
+        with file.open("a") as steps:
+            steps.write(f"{time.monotonic()} {engine.scheduler.pool.used}\n")
+        return step()
+
+    engine.step = noted  # type: ignore[method-assign]

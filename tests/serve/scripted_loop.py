@@ -42,7 +42,8 @@ class LetterLoop:
     @property
     def stats(self) -> EngineStats:
         running = len(self._running)
-        totals = dict.fromkeys(("steps", "preemptions", "prompt_tokens", "prefix_hit_tokens", "generated_tokens"), 0)
+        counts = ("steps", "preemptions", "evictions", "prompt_tokens", "prefix_hit_tokens", "generated_tokens")
+        totals = dict.fromkeys(counts, 0)
         blocks = {"free_blocks": BLOCKS, "cached_blocks": 0, "total_blocks": BLOCKS}
         return EngineStats(running=running, waiting=0, tokens_per_second=0.0, **blocks, **totals)
 

@@ -12,8 +12,10 @@ from mistralrs.loading.estimate import MemoryEstimate
 from mistralrs.plugin import Ref
 from tests.engine import small_tokenizers
 
-SLOW, NUMERICAL, BROKEN, SPOKEN, ENDS, STUCK = MARKS = "~", "^", "|", "@", "$", "%"
-"""20 ms a token, NaN as the fourth, a step that raises, the text below, an end after two tokens, 1.5 s for one."""
+SLOW, NUMERICAL, BROKEN, SPOKEN, ENDS, STUCK, LONG = MARKS = "~", "^", "|", "@", "$", "%", "&"
+"""20 ms a token, NaN as the fourth, a step that raises, the text below, an end after two tokens, 1.5 s for the first
+token, 0.4 s for each.
+"""
 SPEECH = 'one\n\ndata: [DONE]\r\nevent: x\u2028{"a": 1}\U0001f600'
 TEMPLATE = (
     "{% for m in messages %}{% if m.content == 'refuse' %}{{ raise_exception('refused') }}{% endif %}"

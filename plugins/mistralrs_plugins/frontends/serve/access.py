@@ -84,7 +84,7 @@ class Access:
         self._metrics.duration.labels(*labels).observe(seconds)
         length = next((value for name, value in exchange.scope["headers"] if name == b"content-length"), b"")
         if length.isdigit():
-            self._metrics.body_bytes.labels(method, exchange.path).observe(int(length[:18]))
+            self._metrics.body_bytes.labels(*labels).observe(int(length[:18]))
         if self._config.access_log and (self._config.access_log_health or exchange.scope["path"] not in OPEN_PATHS):
             print(self._line(exchange, status, seconds), file=sys.stdout, flush=True)
 

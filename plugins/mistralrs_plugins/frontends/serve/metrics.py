@@ -33,8 +33,19 @@ GAUGES: Mapping[str, tuple[str, Read]] = {
 COUNTERS: Mapping[str, tuple[str, Read]] = {
     "mistralrs_paged_preemptions": ("Answers that had to give their blocks back.", lambda s: s.preemptions),
     "mistralrs_prefix_cache_hit_tokens": ("Prompt tokens found in the prefix cache.", lambda s: s.prefix_hit_tokens),
+    "mistralrs_prefix_cache_evictions": ("Cached blocks that had to make room.", lambda s: s.evictions),
     "mistralrs_engine_steps": ("Steps of the engine.", lambda s: s.steps),
 }
+NEVER = {
+    "mistralrs_encoder_cache_hits": "Images and sounds found in the encoder's cache.",
+    "mistralrs_encoder_cache_misses": "Images and sounds that had to be encoded.",
+    "mistralrs_speculative_drafts": "Drafts of speculative decoding.",
+    "mistralrs_speculative_draft_tokens_proposed": "Tokens of drafts.",
+    "mistralrs_speculative_draft_tokens_accepted": "Tokens of drafts that were taken.",
+    "mistralrs_speculative_draft_tokens_accepted_per_pos": "The same by their place in the draft.",
+    "mistralrs_speculative_staged_drops": "Drafts that were dropped.",
+}
+"""Counters of mistral.rs for what no engine here does: they stay 0, so that its dashboards need no change."""
 
 
 class _EngineCollector(Collector):
@@ -51,6 +62,11 @@ class _EngineCollector(Collector):
                 for model, stats in found:
                     metric.add_metric([model], value(stats))
                 yield metric
+        for name, text in NEVER.items():
+            metric = CounterMetricFamily(name, text, labels=["model"])
+            for each in self._models:
+                metric.add_metric([each.id], 0)
+            yield metric
 
 
 class Metrics:
@@ -71,7 +87,7 @@ class Metrics:
         )
         self.in_flight = Gauge("http_requests_in_flight", "HTTP requests being answered.", registry=self.registry)
         self.body_bytes = self._histogram(
-            "http_request_body_bytes", "Sizes of request bodies.", BODY_BUCKETS, "method", "path"
+            "http_request_body_bytes", "Sizes of request bodies.", BODY_BUCKETS, *HTTP_LABELS
         )
         self.first_token = self._histogram(
             "mistralrs_time_to_first_token_seconds", "From acceptance to the first token.", TTFT_BUCKETS

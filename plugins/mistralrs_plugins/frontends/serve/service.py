@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 from fastapi import Request
@@ -25,6 +26,9 @@ from mistralrs_plugins.frontends.serve.models.pool import ModelPool
 from mistralrs_plugins.frontends.serve.responses.store import ResponseStore
 from mistralrs_plugins.frontends.serve.stream import while_connected
 
+MAX_TEXTS = 256
+"""Requests at a time that only have texts read or written, for which no place of an answer is taken."""
+
 
 class Service:
     """The models being served, and everybody they are served to."""
@@ -37,6 +41,7 @@ class Service:
         self.tickets: set[Ticket] = set()
         self.draining = False
         self.bytes_read = 0
+        self.texts = 0
         self.responses = ResponseStore()
         self.files = FileStore()
         self.examining = asyncio.Lock()
@@ -88,6 +93,18 @@ class Service:
             ticket.give_back()
             raise
         return ticket
+
+    @contextlib.contextmanager
+    def text_place(self) -> Iterator[None]:
+        """A place for reading or writing a text. Raises :class:`HttpError` 429 if all are taken."""
+        if self.texts >= MAX_TEXTS:
+            message = f"{self.texts} texts are being read, the limit is {MAX_TEXTS}"
+            raise HttpError(429, message, "overloaded", headers={"retry-after": "1"})
+        self.texts += 1
+        try:
+            yield
+        finally:
+            self.texts -= 1
 
     def refuse_if_draining(self) -> None:
         """Raise :class:`HttpError` 503 when nothing new is begun any more."""

@@ -39,4 +39,5 @@ async def count_tokens(request: Request, body: Annotated[CountBody, Depends(body
     """The size of the prompt."""
     service: Service = request.app.state.service
     model = service.model(request, body.model)
-    return {"input_tokens": len(await model.engine.chat_prompt(body.conversation()))}
+    with service.text_place():
+        return {"input_tokens": len(await model.engine.chat_prompt(body.conversation()))}

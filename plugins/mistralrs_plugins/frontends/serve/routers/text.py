@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
@@ -49,9 +51,13 @@ class DetokenizeBody(RequestModel):
     tokens: tuple[StrictInt, ...] = Field(max_length=MAX_TOKENS)
 
 
-def _engine(request: Request, name: str | None) -> AsyncEngine:
+@contextlib.contextmanager
+def _engine(request: Request, name: str | None) -> Iterator[AsyncEngine]:
+    """The text side of a model, and a place for one text."""
     service: Service = request.app.state.service
-    return service.model(request, name).engine
+    engine = service.model(request, name).engine
+    with service.text_place():
+        yield engine
 
 
 async def _rendered(engine: AsyncEngine, body: TemplateBody) -> str:
@@ -64,18 +70,19 @@ async def apply_template(
     request: Request, body: Annotated[TemplateBody, Depends(body_of(TemplateBody))]
 ) -> dict[str, Any]:
     """What the model reads when it is asked to continue ``messages``."""
-    return {"prompt": await _rendered(_engine(request, body.model), body)}
+    with _engine(request, body.model) as engine:
+        return {"prompt": await _rendered(engine, body)}
 
 
 @router.post("/tokenize", **documented(TokenizeBody, "The tokens of a text or conversation"))
 async def tokenize(request: Request, body: Annotated[TokenizeBody, Depends(body_of(TokenizeBody))]) -> dict[str, Any]:
     """Token ids, and what they stand for if asked."""
-    engine = _engine(request, body.model)
     if (body.prompt is None) == (not body.messages):
         raise bad_field("prompt", "give either prompt or messages")
-    text = await _rendered(engine, body) if body.prompt is None else body.prompt
-    special = body.prompt is not None and body.add_special_tokens
-    tokens = await engine.encode(text, add_special_tokens=special)
+    with _engine(request, body.model) as engine:
+        text = await _rendered(engine, body) if body.prompt is None else body.prompt
+        special = body.prompt is not None and body.add_special_tokens
+        tokens = await engine.encode(text, add_special_tokens=special)
     found = {"count": len(tokens), "max_model_len": engine.model.context_length, "tokens": list(tokens)}
     if body.return_token_strs:
         found["token_strs"] = [engine.token_bytes(token).decode("utf-8", "replace") for token in tokens]
@@ -87,10 +94,10 @@ async def detokenize(
     request: Request, body: Annotated[DetokenizeBody, Depends(body_of(DetokenizeBody))]
 ) -> dict[str, Any]:
     """The text, special tokens included."""
-    engine = _engine(request, body.model)
-    size = engine.model.vocab_size
-    for index, token in enumerate(body.tokens):
-        if not 0 <= token < size:
-            message = f"tokens.{index}: {token} is outside the vocabulary of {size}"
-            raise RequestError(message, param=f"tokens.{index}")
-    return {"prompt": await engine.decode(body.tokens)}
+    with _engine(request, body.model) as engine:
+        size = engine.model.vocab_size
+        for index, token in enumerate(body.tokens):
+            if not 0 <= token < size:
+                message = f"tokens.{index}: {token} is outside the vocabulary of {size}"
+                raise RequestError(message, param=f"tokens.{index}")
+        return {"prompt": await engine.decode(body.tokens)}
