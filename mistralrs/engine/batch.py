@@ -11,6 +11,7 @@ from torch import Tensor
 
 from mistralrs.engine.config import EngineConfig
 from mistralrs.engine.scheduler import Chunk
+from mistralrs.engine.vector import IntVector
 from mistralrs.errors import EngineError
 from mistralrs.ops.meta import AttentionMeta
 
@@ -36,13 +37,15 @@ class _Buffer:
         self._host = torch.zeros(shape, dtype=torch.int64, pin_memory=not on_host)
         self._device = self._host if on_host else torch.zeros(shape, dtype=torch.int64, device=device)
         self.array = self._host.numpy()
+        self._view = self._device[:0]
 
     def tensor(self, length: int) -> Tensor:
         """The first ``length`` rows on the device."""
-        view = self._device[:length]
+        if len(self._view) != length:  # answers of the same requests take the same lengths, step after step
+            self._view = self._device[:length]
         if self._device is not self._host:
-            view.copy_(self._host[:length], non_blocking=True)
-        return view
+            self._view.copy_(self._host[:length], non_blocking=True)
+        return self._view
 
 
 class BatchBuilder:
@@ -62,6 +65,7 @@ class BatchBuilder:
         self._blocks = _Buffer((seqs, width), device)
         self._states = (_Buffer((seqs,), device), _Buffer((seqs,), device)) if config.num_states else None
         self._filled = [0] * seqs  # how much of each row of the table is not zero
+        self._owners = [(IntVector(), 0)] * seqs  # whose blocks these are, and how often it had been cleared
         self._counting = np.arange(max(tokens, config.context_length + 1))
 
     def build(self, chunks: Items[Chunk]) -> Batch:
@@ -99,10 +103,10 @@ class BatchBuilder:
         sequence, size = chunk.sequence, self._block_size
         if chunk.count == 1:  # the common case, without arrays of one number
             block, offset = divmod(chunk.start, size)
-            self._ids.array[at] = sequence.tokens.array[chunk.start]
+            self._ids.array[at] = sequence.tokens[chunk.start]
             self._positions.array[at] = chunk.start
             self._limits.array[at] = sequence.limit
-            self._slots.array[at] = sequence.blocks.array[block] * size + offset
+            self._slots.array[at] = sequence.blocks[block] * size + offset
             return
         to = slice(at, at + chunk.count)
         positions = self._counting[chunk.start : chunk.end]
@@ -112,12 +116,15 @@ class BatchBuilder:
         self._slots.array[to] = sequence.blocks.array[positions // size] * size + positions % size
 
     def _write_blocks(self, chunk: Chunk, row: int) -> None:
-        blocks, table = chunk.sequence.blocks.array, self._blocks.array[row]
-        count = len(blocks)
-        table[:count] = blocks
-        if count < self._filled[row]:
-            table[count : self._filled[row]] = 0
-        self._filled[row] = count
+        blocks, filled = chunk.sequence.blocks, self._filled[row]
+        owner, count = (blocks, blocks.cleared), len(blocks)
+        if self._owners[row] == owner and count == filled:
+            return
+        table = self._blocks.array[row]
+        table[:count] = blocks.array
+        if count < filled:
+            table[count:filled] = 0
+        self._filled[row], self._owners[row] = count, owner
 
     def _write_states(self, chunks: Items[Chunk], source: _Buffer, target: _Buffer) -> tuple[Tensor, Tensor]:
         """Where each sequence's states are read and written; one at its beginning reads nothing, whatever is named."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Sequence as Items
+from functools import partial
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -35,6 +37,9 @@ class NumericalError(EngineError):
     def __init__(self) -> None:
         super().__init__("the model produced numbers that are not finite", code="numerical_error")
 
+
+_TOLD: Callable[[tuple[int, float]], TokenLogprob] = partial(tuple.__new__, TokenLogprob)
+"""Makes the named tuple without a call of Python's for each of the thousand that a large batch may have."""
 
 Outcome = Sampled | Exception
 
@@ -96,7 +101,7 @@ def with_logprobs(ops: Ops, rows: Tensor, tokens: Items[int], counts: Items[int]
     indices = torch.cat([torch.tensor(tokens)[:, None], top], dim=1)
     values = rows.gather(1, indices.to(rows.device)).cpu() - totals[:, None]
     lines = zip(indices.tolist(), values.clamp(min=LOWEST_LOGPROB).tolist(), counts, strict=True)
-    told = [tuple(map(TokenLogprob, line[: 1 + count], given)) for line, given, count in lines]
+    told = [tuple(map(_TOLD, zip(line[: 1 + count], given, strict=False))) for line, given, count in lines]
     return [Sampled(each[0].token, each[0], each[1:]) for each in told]
 
 

@@ -20,7 +20,7 @@ from mistralrs.kvcache.blocks import BlockPool
 from mistralrs.kvcache.prefix import PrefixCache
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Chunk:
     """The next ``count`` uncomputed tokens of a sequence."""
 
@@ -128,10 +128,11 @@ class Scheduler:
 
     def _continue_answers(self, plan: Plan) -> None:
         """One token for every sequence that is past its prompt, oldest first."""
+        size = self.config.block_size
         for sequence in tuple(self.running):
             if sequence.status is not Status.RUNNING or sequence.pending != 1:
                 continue  # preempted for an older one a moment ago, or still in its prompt
-            if self._grow(sequence, plan):
+            if len(sequence.blocks) * size > sequence.computed or self._grow(sequence, plan):
                 plan.chunks.append(Chunk(sequence, sequence.computed, 1))
 
     def _grow(self, sequence: Sequence, plan: Plan) -> bool:
@@ -204,6 +205,8 @@ class Scheduler:
         Short prompts need not wait behind a long one; and the oldest gets at least an equal share of every step, so
         that it is not held up for ever by a stream of short ones.
         """
+        if len(plan.chunks) == len(self.running):
+            return
         planned = {id(chunk.sequence) for chunk in plan.chunks}
         budget = self.config.max_batched_tokens - len(plan.chunks)
         prompts = [sequence for sequence in self.running if id(sequence) not in planned]

@@ -13,17 +13,21 @@ Ints = NDArray[np.int64]
 class IntVector:
     """A list of int64 that grows at its end and can be read as an array without a copy."""
 
-    __slots__ = ("_data", "_length")
+    __slots__ = ("_data", "_length", "cleared")
 
     def __init__(self, values: Iterable[int] | Ints = ()) -> None:
         self._data = np.array(values if isinstance(values, np.ndarray) else list(values), dtype=np.int64)
         self._length = len(self._data)
+        self.cleared = 0
+        """How often all values were forgotten: while this and the length are the same, so are the values."""
 
     def __len__(self) -> int:
         return self._length
 
     def __getitem__(self, index: int) -> int:
-        return int(self.array[index])
+        if not -self._length <= index < self._length:
+            raise IndexError(f"{index} of a list of {self._length}")
+        return self._data.item(index if index >= 0 else index + self._length)
 
     @property
     def array(self) -> Ints:
@@ -40,3 +44,4 @@ class IntVector:
     def clear(self) -> None:
         """Forget all values, keep the memory."""
         self._length = 0
+        self.cleared += 1

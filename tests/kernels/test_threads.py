@@ -13,6 +13,7 @@ import torch
 
 from mistralrs.errors import UsageError
 from mistralrs_plugins.kernels.cpu import threads
+from mistralrs_plugins.kernels.cpu.jit.cpus import usable_cpus
 from mistralrs_plugins.kernels.cpu.single import linear
 from tests.kernels.probes import compiled_table, random_weight
 
@@ -25,20 +26,20 @@ def _fresh() -> Iterator[None]:
 
 def test_a_quota_limits_the_threads(tmp_path: Path) -> None:
     (tmp_path / "cpu.max").write_text("50000 100000\n")
-    assert threads.usable_cpus(tmp_path) == 1
+    assert usable_cpus(tmp_path) == 1
 
 
 def test_the_older_kind_of_quota(tmp_path: Path) -> None:
     (tmp_path / "cpu").mkdir()
     (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text("100000\n")
     (tmp_path / "cpu" / "cpu.cfs_period_us").write_text("100000\n")
-    assert threads.usable_cpus(tmp_path) == 1
+    assert usable_cpus(tmp_path) == 1
 
 
 @pytest.mark.parametrize("content", ["max 100000\n", "", "nonsense here\n", "100000 0\n"])
 def test_no_quota_means_all_usable(tmp_path: Path, content: str) -> None:
     (tmp_path / "cpu.max").write_text(content)
-    assert threads.usable_cpus(tmp_path) == len(os.sched_getaffinity(0))
+    assert usable_cpus(tmp_path) == len(os.sched_getaffinity(0))
 
 
 @pytest.mark.parametrize("given", ["0", "-2", "many"])

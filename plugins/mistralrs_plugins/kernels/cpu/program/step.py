@@ -46,26 +46,24 @@ class CompiledStep:
 
     def __call__(self, step: StepContext) -> Tensor:
         """Logits in float32 of the step's rows, ``[rows, vocab]``."""
-        tokens, rows = step.ids.shape[0], step.rows.shape[0]
-        known = self._is_known(step)
-        if not known and not self._covers(step):
-            if not self._told:
-                self._told = True
-                log.info("a step whose inputs are not solid int64 arrays is run operation by operation")
-            return self._play(step)
-        logits = torch.empty(rows, self._vocab, dtype=torch.float32)
-        if not tokens:
-            return logits
+        rows = step.rows.shape[0]
         with self._lock:
-            pool = shared_pool()
-            self._program.fit(max(tokens, rows), pool)
-            numbers = self._program.numbers
-            if not known:
-                self._fill(numbers, step)
-            numbers[Number.LOGITS] = logits.data_ptr()
-            self._cut(numbers, tokens, max(step.meta.contexts, default=0), pool)
-            self._program.run()
-        return logits
+            if self._is_known(step) or self._fill(step):
+                logits = torch.empty(rows, self._vocab, dtype=torch.float32)
+                if self._filled_tokens:
+                    self._run(step, logits)
+                return logits
+        if not self._told:
+            self._told = True
+            log.info("a step whose inputs are not solid int64 arrays is run operation by operation")
+        return self._play(step)
+
+    def _run(self, step: StepContext, logits: Tensor) -> None:
+        tokens, pool, numbers = self._filled_tokens, shared_pool(), self._program.numbers
+        self._program.fit(max(tokens, logits.shape[0]), pool)
+        numbers[Number.LOGITS] = logits.data_ptr()
+        self._cut(numbers, tokens, max(step.meta.contexts, default=0), pool)
+        self._program.run()
 
     def _is_known(self, step: StepContext) -> bool:
         """Whether the step's arrays are the last one's, written anew: then only what is in them has to be checked."""
@@ -86,8 +84,11 @@ class CompiledStep:
         sizes = [cache.block_size for cache in step.caches[:1] if isinstance(cache, LayerCache)]
         return not sizes or max(step.meta.contexts) <= step.meta.blocks.shape[1] * sizes[0]
 
-    def _fill(self, numbers: Any, step: StepContext) -> None:
-        meta = step.meta
+    def _fill(self, step: StepContext) -> bool:
+        """Take the addresses of another step's arrays; False when kernels cannot read them."""
+        if not self._covers(step):
+            return False
+        meta, numbers = step.meta, self._program.numbers
         self._filled, self._filled_tokens, self._starts = _inputs(step), step.ids.shape[0], meta.query_start.numpy()
         numbers[Number.TOKENS] = step.ids.shape[0]
         numbers[Number.ROWS] = step.rows.shape[0]
@@ -100,6 +101,7 @@ class CompiledStep:
         numbers[Number.CONTEXT] = meta.context.data_ptr()
         numbers[Number.QUERY_START] = meta.query_start.data_ptr()
         numbers[Number.SEQUENCES] = meta.context.shape[0]
+        return True
 
     def _cut(self, numbers: Any, tokens: int, longest: int, pool: Pool) -> None:
         """Plan the step's attention: items, merges, and room for partial results of pasts up to ``longest``."""
