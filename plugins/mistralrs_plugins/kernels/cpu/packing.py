@@ -14,6 +14,7 @@ from mistralrs.layouts.decode import dequantize
 from mistralrs.ops import Weight
 from mistralrs_plugins.kernels.cpu.kernels.sizes import ROWS
 from mistralrs_plugins.kernels.cpu.orders import ORDERS, unpack
+from mistralrs_plugins.kernels.cpu.pages import ask_for_large_pages
 from mistralrs_plugins.kernels.cpu.program.arguments import Call, Current, Number, Stage
 from mistralrs_plugins.kernels.cpu.program.program import Program
 from mistralrs_plugins.kernels.cpu.threads import shared_pool
@@ -64,6 +65,7 @@ def pack(weight: Weight) -> PackedWeight:
     layout, (*outer, rows, width) = weight.layout, weight.shape
     groups = -(-rows // ROWS)
     data = torch.empty(*outer, groups, ROWS * layout.row_bytes(width), dtype=torch.uint8)
+    ask_for_large_pages(data)
     with _lock:
         sources, targets = weight.data.view(-1, *weight.data.shape[-2:]), data.view(-1, *data.shape[-2:])
         for source, target in zip(sources, targets, strict=True):
