@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 from mistralrs.api.embedding import Embeddings, EmbedText
 from mistralrs.api.engine import EngineLoop, ServedModel
 from mistralrs.api.generation import AnswerOutput, Generation, raise_error
+from mistralrs.api.pairs import question
 from mistralrs.api.requests import ChatRequest, SamplingOptions
 from mistralrs.api.sampling import model_defaults, resolve
 from mistralrs.checkpoint import Progress, no_progress
@@ -70,13 +71,14 @@ class TextSide:
     """A model without its weights: what a process needs that only reads and writes text. ``eos_ids`` end answers.
 
     ``memory`` is what its engine will take; None where nobody has looked. ``task`` is what it does: ``generate``,
-    ``embed`` or ``score``.
+    ``embed`` or ``score``; with ``answers`` it scores a pair of texts by what it would answer about it.
     """
 
     model: ServedModel
     eos_ids: frozenset[int]
     memory: MemoryEstimate | None = None
     task: str = "generate"
+    answers: bool = False
 
     @classmethod
     def open(
@@ -110,7 +112,13 @@ class TextSide:
             generation=inspected.generation,
         )
         memory = None if paged is None else estimate(inspected, paged)
-        return cls(model=model, eos_ids=eos_ids(inspected, tokenizer), memory=memory, task=inspected.task)
+        return cls(
+            model=model,
+            eos_ids=eos_ids(inspected, tokenizer),
+            memory=memory,
+            task=inspected.task,
+            answers=inspected.answers,
+        )
 
 
 class AsyncEngine:
@@ -124,7 +132,7 @@ class AsyncEngine:
     ) -> None:
         self.model = text.model
         self.eos_ids = text.eos_ids
-        self.task = text.task
+        self.task, self._answers = text.task, text.answers
         self._loop = loop
         self._notify = notify
         self._ids = itertools.count()
@@ -236,11 +244,14 @@ class AsyncEngine:
             message = f"the model {self.model.id} does not {TASKS[task]}: it can {TASKS[self.task]}"
             raise RequestError(message, param="model", code="not_supported")
 
-    async def encode_pair(self, first: str, second: str) -> EmbedText:
+    async def encode_pair(self, first: str, second: str, *, truncate: bool = False) -> EmbedText:
         """The token ids of two texts that are read together. Raises :class:`RequestError` for far too long ones."""
         self._check_length(first + second)
 
         def encode() -> EmbedText:
+            if self._answers:
+                limit, template = self.model.context_length, self.model.template
+                return EmbedText(question(self.model.tokenizer, template, (first, second), limit, truncate=truncate))
             found = self.model.tokenizer.encode(first, second, add_special_tokens=True)
             start = next((index for index, part in enumerate(found.sequence_ids) if part == 1), None)
             return EmbedText(tuple(found.ids), start)

@@ -11,6 +11,7 @@ import importlib
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mistralrs.api.interrupts import HeldInterrupts
@@ -65,6 +66,10 @@ def _import_torch() -> None:
 def read_text_side(host: PluginHost, selection: ModelSelection, inspected: Inspected) -> Prepared:
     """The tokenizer and the chat template of an inspected model. Imports no torch."""
     files, checkpoint = inspected.files, inspected.checkpoint
+    if inspected.answers and inspected.modules is None and selection.jinja_explicit is None:
+        # What lies beside such a model is for conversations, and the question is part of what it was trained on.
+        name = inspected.architecture.chat_template
+        selection = selection.model_copy(update={"jinja_explicit": name and Path(name)})
     renderer.warm_up()
     tokenizer = load_tokenizer(host, files, checkpoint, selection.tokenizer)
     template = ChatTemplate.load(

@@ -52,8 +52,10 @@ class DevicePlan:
         """A builder that puts every tensor where it belongs."""
         return replace(wb, device=self.home.device, slot=self.home, place=self.layers.__getitem__)
 
-    def shares(self, sizes: Sizes, token_bytes: int, free: Mapping[Slot, int] | None = None) -> list[Share]:
-        """What each slot holds; ``token_bytes`` as in :func:`automatic`."""
+    def shares(
+        self, sizes: Sizes, token_bytes: int, free: Mapping[Slot, int] | None = None, sequences: int = 0
+    ) -> list[Share]:
+        """What each slot holds; ``token_bytes`` and ``sequences`` as in :func:`automatic`."""
         shares = []
         for slot in self.slots:
             own = tuple(layer for layer, at in enumerate(self.layers) if at == slot)
@@ -62,34 +64,34 @@ class DevicePlan:
                     slot=slot,
                     layers=own,
                     weights=sum(sizes.layers[i] for i in own) + (sizes.rest if slot == self.home else 0),
-                    cache=sum(sizes.cached[i] for i in own) * token_bytes,
+                    cache=sizes.kept(own, token_bytes, sequences),
                     free=None if free is None else free.get(slot),
                 )
             )
         return shares
 
 
-def automatic(sizes: Sizes, free: Mapping[Slot, int], token_bytes: int) -> DevicePlan:
+def automatic(sizes: Sizes, free: Mapping[Slot, int], token_bytes: int, sequences: int = 0) -> DevicePlan:
     """Fill the slots in their order, so that layers stay together and few borders are crossed.
 
-    ``token_bytes`` is the number of tokens the cache shall hold times the bytes of one number in it. Raises UsageError
-    with the figures when the model does not fit.
+    ``token_bytes`` is the number of tokens the cache shall hold times the bytes of one number in it, ``sequences`` for
+    how many recurrent layers shall keep a state. Raises UsageError with the figures when the model does not fit.
     """
     slots = list(free)
     room = {slot: int(free[slot] * (1 - HEADROOM)) for slot in slots}
     home, current = slots[0], 0
     room[home] -= sizes.rest
     layers: list[Slot] = []
-    for weights, cached in zip(sizes.layers, sizes.cached, strict=True):
-        need = weights + cached * token_bytes
+    for layer, weights in enumerate(sizes.layers):
+        need = weights + sizes.kept((layer,), token_bytes, sequences)
         while current < len(slots) and room[slots[current]] < need:
             current += 1
         if current == len(slots):
-            raise _too_large(sizes, free, token_bytes)
+            raise _too_large(sizes, free, token_bytes, sequences)
         room[slots[current]] -= need
         layers.append(slots[current])
     if room[home] < 0:
-        raise _too_large(sizes, free, token_bytes)
+        raise _too_large(sizes, free, token_bytes, sequences)
     return DevicePlan(home, tuple(layers))
 
 
@@ -123,8 +125,9 @@ def _number(text: str, part: str) -> int:
     return int(text)
 
 
-def _too_large(sizes: Sizes, free: Mapping[Slot, int], token_bytes: int) -> UsageError:
-    need = f"weights {_size(sizes.total)} and cache {_size(sum(sizes.cached) * token_bytes)}"
+def _too_large(sizes: Sizes, free: Mapping[Slot, int], token_bytes: int, sequences: int) -> UsageError:
+    cache = sizes.kept(range(len(sizes.layers)), token_bytes, sequences)
+    need = f"weights {_size(sizes.total)} and cache {_size(cache)}"
     have = ", ".join(f"{slot.name} {_size(room)}" for slot, room in free.items())
     hint = "use a smaller or quantized model, or a shorter context"
     return UsageError(f"the model does not fit: {need}; free: {have}, of which {HEADROOM:.0%} stays free", hint)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from functools import lru_cache
 
 import numpy as np
@@ -20,6 +20,29 @@ from mistralrs.errors import RequestError
 
 BREAKER_CACHE = 4096
 """Breakers whose token is remembered; they are chosen by clients."""
+
+
+def check_room(config: EngineConfig, request_id: int, known: Container[int], waiting: int) -> None:
+    """Raises :class:`RequestError` for an id that is ``known`` and when too many requests are ``waiting``."""
+    if request_id in known:
+        raise RequestError(f"request {request_id} exists already", param="id", code="duplicate_id")
+    if waiting >= config.max_waiting:
+        raise RequestError(f"{config.max_waiting} requests are waiting already", "try again later", code="overloaded")
+
+
+def token_array(prompt: tuple[int, ...]) -> Ints | None:
+    """The ids as an array, or None for what is no list of integers."""
+    try:
+        ids = np.array(prompt)
+    except (ValueError, OverflowError):
+        return None
+    return ids.astype(np.int64) if ids.ndim == 1 and ids.dtype.kind == "i" else None
+
+
+def check_vocabulary(ids: Ints, size: int, param: str, prefix: str = "") -> None:
+    """Raises :class:`RequestError` naming the first id that is not one of ``size`` tokens."""
+    if len(outside := ids[(ids < 0) | (ids >= size)]):
+        raise RequestError(f"{prefix}token id {outside[0]} is outside the vocabulary of {size}", param=param)
 
 
 class Admission:
@@ -58,17 +81,10 @@ class Admission:
         """The prompt as an array, every number of which is a token of the vocabulary."""
         if not prompt:
             raise RequestError("the prompt is empty", "send at least one token", param="prompt")
-        try:
-            ids = np.array(prompt)
-        except (ValueError, OverflowError):
-            ids = np.empty(0)
-        if ids.ndim != 1 or ids.dtype.kind != "i":
+        if (ids := token_array(prompt)) is None:
             raise RequestError("the prompt must be a list of token ids", param="prompt")
-        outside = ids[(ids < 0) | (ids >= self._config.vocab_size)]
-        if len(outside):
-            limit = f"the vocabulary of {self._config.vocab_size}"
-            raise RequestError(f"prompt: token id {outside[0]} is outside {limit}", param="prompt")
-        return ids.astype(np.int64)
+        check_vocabulary(ids, self._config.vocab_size, "prompt", "prompt: ")
+        return ids
 
     def _fit(self, request: Generate, prompt: Ints) -> Ints:
         """The prompt, shortened from its beginning if it is too long and the request allows it."""

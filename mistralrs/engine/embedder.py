@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from mistralrs import faults
+from mistralrs.engine.admission import check_room, check_vocabulary, token_array
 from mistralrs.engine.batch import Batch
 from mistralrs.engine.config import EngineConfig
 from mistralrs.engine.pooling import Pooler
@@ -77,12 +78,7 @@ class EmbeddingEngine:
                 param="model",
                 code="not_supported",
             )
-        if request.id in self._waiting:
-            raise RequestError(f"request {request.id} exists already", param="id", code="duplicate_id")
-        if len(self._waiting) >= self.config.max_waiting:
-            raise RequestError(
-                f"{self.config.max_waiting} requests are waiting already", "try again later", code="overloaded"
-            )
+        check_room(self.config, request.id, self._waiting, len(self._waiting))
         ids = self._checked(request)
         second = len(ids) if request.second is None else request.second
         self._waiting[request.id] = _Text(request.id, ids, second, time.perf_counter())
@@ -132,15 +128,10 @@ class EmbeddingEngine:
         )
 
     def _checked(self, request: Embed) -> Ints:
-        limit, vocabulary = self.config.context_length, self.config.vocab_size
-        try:
-            ids = np.array(request.prompt)
-        except (ValueError, OverflowError):
-            ids = np.empty(0)
-        if ids.ndim != 1 or ids.dtype.kind != "i" or not len(ids):
+        limit, ids = self.config.context_length, token_array(request.prompt)
+        if ids is None or not len(ids):
             raise RequestError("the input must be a list of at least one token id", param="input")
-        if len(outside := ids[(ids < 0) | (ids >= vocabulary)]):
-            raise RequestError(f"token id {outside[0]} is outside the vocabulary of {vocabulary}", param="input")
+        check_vocabulary(ids, self.config.vocab_size, "input")
         if len(ids) > limit and not request.truncate:
             raise RequestError(
                 f"the input has {len(ids)} tokens, the model reads at most {limit}",
@@ -150,7 +141,7 @@ class EmbeddingEngine:
             )
         if request.second is not None and not 0 <= request.second <= len(ids):
             raise RequestError("the second text begins outside the input", param="input")
-        return ids[:limit].astype(np.int64)
+        return ids[:limit]
 
     def _next_texts(self) -> list[_Text]:
         texts: list[_Text] = []
@@ -165,24 +156,31 @@ class EmbeddingEngine:
 
     def _compute(self, texts: Sequence[_Text]) -> None:
         try:
-            vectors: Sequence[Tensor | Exception] = self._run(texts)
+            vectors = self._run(texts)
         except Exception:
             log.exception("a step of %d texts failed; trying each of them alone", len(texts))
-            vectors = [self._alone(text) for text in texts]
+            for text in texts:
+                self._compute_alone(text)
+            return
         for text, vector in zip(texts, vectors, strict=True):
-            if isinstance(vector, Exception) or not bool(torch.isfinite(vector).all()):
-                self._fail(text, vector if isinstance(vector, Exception) else NumericalError())
-                continue
-            self._outbox.append(Embedded(id=text.id, values=vector.cpu().numpy()))
-            self._finish(text, FinishReason.STOP)
-            self._tokens += len(text.ids)
-            self._rate.add(len(text.ids))
+            self._deliver(text, vector)
 
-    def _alone(self, text: _Text) -> Tensor | Exception:
+    def _compute_alone(self, text: _Text) -> None:
         try:
-            return self._run([text])[0]
+            (vector,) = self._run([text])
         except Exception as error:
-            return error
+            self._fail(text, error)
+        else:
+            self._deliver(text, vector)
+
+    def _deliver(self, text: _Text, vector: Tensor) -> None:
+        if not bool(torch.isfinite(vector).all()):
+            self._fail(text, NumericalError())
+            return
+        self._outbox.append(Embedded(id=text.id, values=vector.cpu().numpy()))
+        self._finish(text, FinishReason.STOP)
+        self._tokens += len(text.ids)
+        self._rate.add(len(text.ids))
 
     def _run(self, texts: Sequence[_Text]) -> list[Tensor]:
         faults.point("step.forward")

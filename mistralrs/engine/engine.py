@@ -16,7 +16,7 @@ from torch import Tensor
 
 from mistralrs import faults
 from mistralrs.engine import sampling
-from mistralrs.engine.admission import Admission
+from mistralrs.engine.admission import Admission, check_room
 from mistralrs.engine.batch import BatchBuilder
 from mistralrs.engine.config import EngineConfig
 from mistralrs.engine.request import EngineOutput, Finished, FinishReason, Generate, Request, Tokens, Usage
@@ -62,12 +62,7 @@ class Engine:
                 param="model",
                 code="not_supported",
             )
-        if request.id in self._sequences:
-            raise RequestError(f"request {request.id} exists already", param="id", code="duplicate_id")
-        if len(self.scheduler.waiting) >= self.config.max_waiting:
-            raise RequestError(
-                f"{self.config.max_waiting} requests are waiting already", "try again later", code="overloaded"
-            )
+        check_room(self.config, request.id, self._sequences, len(self.scheduler.waiting))
         sequence = self._admission.accept(request)
         self._sequences[sequence.id] = sequence
         self.scheduler.add(sequence)

@@ -29,13 +29,17 @@ def _largest(hidden: Tensor) -> Tensor:
     return hidden.amax(0)
 
 
-def _only(hidden: Tensor) -> Tensor:
+def _first(hidden: Tensor) -> Tensor:
     return hidden[0]
 
 
+def _last(hidden: Tensor) -> Tensor:
+    return hidden[-1]
+
+
 POOLINGS: Final[dict[str, Callable[[Tensor], Tensor]]] = {
-    "cls": _only,
-    "lasttoken": _only,
+    "cls": _first,
+    "lasttoken": _last,
     "max": _largest,
     "mean": _mean,
     "mean_sqrt_len": _mean_by_root,
@@ -81,17 +85,12 @@ class Pooler:
     def vector(self, hidden: Tensor) -> Tensor:
         """``[rows, width]`` of the tokens that :meth:`rows` names to float32 ``[width]``."""
         hidden = hidden.float()
-        parts = [self._pooled(pooling, hidden) for pooling in self.poolings]
-        out = torch.cat(parts)
+        out = torch.cat([POOLINGS[pooling](hidden) for pooling in self.poolings])
         for step in self.projections:
             bias = None if step.bias is None else step.bias.float()
             out = _ACTIVATIONS[step.activation](F.linear(out, step.weight.float(), bias))
         out = _ACTIVATIONS[self.activation](out)
         return F.normalize(out, dim=0) if self.normalize else out
-
-    def _pooled(self, pooling: str, hidden: Tensor) -> Tensor:
-        # With other poolings beside it, the last token is not the only row.
-        return hidden[-1] if pooling == "lasttoken" else POOLINGS[pooling](hidden)
 
 
 PROJECTION_ACTIVATIONS: Final = frozenset(_ACTIVATIONS)

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 MAX_JSON = 16 << 20
 MODULES, SENTENCES = "modules.json", "config_sentence_transformers.json"
 """What sentence-transformers writes beside a model that it trained."""
+ANSWERS, YES_OR_NO = "LogitScore", "yes-or-no"
+"""Its module for a decoder that scores two texts by what it would answer about them, and the capability of such."""
+MAX_MODULES = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +35,8 @@ class Inspected:
     """A model that can be loaded.
 
     ``config`` is validated by the architecture's own schema; ``raw`` is the dictionary it was read from;
-    ``generation`` is generation_config.json, or empty.
+    ``generation`` is generation_config.json, or empty. ``modules`` are class names and folders of what
+    sentence-transformers puts behind the model, ``max_text`` the tokens that it reads at most; None where no file says.
     """
 
     files: ModelFiles
@@ -42,6 +46,8 @@ class Inspected:
     config: BaseModel
     raw: Mapping[str, Any]
     generation: Mapping[str, Any]
+    modules: tuple[tuple[str, str], ...] | None = None
+    max_text: int | None = None
 
     @property
     def info(self) -> ModelInfo:
@@ -58,21 +64,26 @@ class Inspected:
     def task(self) -> str:
         """What the model is for: ``generate`` text, ``embed`` texts or ``score`` pairs of them.
 
-        A decoder with sentence-transformers' files beside it was trained to embed.
+        A decoder with sentence-transformers' files beside it was trained to embed, or to answer whether texts fit.
         """
         tasks = self.architecture.tasks
         if "generate" not in tasks:
             return tasks[0]
+        if any(kind == ANSWERS for kind, _ in self.modules or ()):
+            return "score"
         return "embed" if {MODULES, SENTENCES} <= self.files.companions.keys() else "generate"
+
+    @property
+    def answers(self) -> bool:
+        """Whether the model is asked about a pair of texts, and scores them by what it would answer."""
+        stated = any(kind == ANSWERS for kind, _ in self.modules or ())
+        return self.task == "score" and (stated or YES_OR_NO in self.architecture.capabilities)
 
     @property
     def context_length(self) -> int:
         """Most tokens, prompt and answer together, that the model was made for."""
         known = int(getattr(self.config, "max_position_embeddings", 2048))
-        if self.task == "generate":
-            return known
-        stated = read_json(self.files, "sentence_bert_config.json").get("max_seq_length")
-        return min(known, stated) if isinstance(stated, int) and stated > 0 else known
+        return known if self.task == "generate" or self.max_text is None else min(known, self.max_text)
 
 
 def inspect(host: PluginHost, files: ModelFiles, selection: ModelSelection) -> Inspected:
@@ -94,6 +105,8 @@ def inspect(host: PluginHost, files: ModelFiles, selection: ModelSelection) -> I
         config=config,
         raw=raw,
         generation=read_json(files, "generation_config.json"),
+        modules=read_modules(files),
+        max_text=_max_text(files),
     )
 
 
@@ -114,6 +127,31 @@ def parse_json(path: Path) -> Any:
         return json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
         raise ModelFormatError(f"{path} is not valid JSON") from error
+
+
+def read_modules(files: ModelFiles) -> tuple[tuple[str, str], ...] | None:
+    """The class names and folders of sentence-transformers' modules in their order, None without any.
+
+    Raises ModelFormatError naming the file.
+    """
+    path = files.companions.get(MODULES)
+    if path is None:
+        return None
+    found = parse_json(path)
+    if not isinstance(found, list) or len(found) > MAX_MODULES:
+        raise ModelFormatError(f"{path} must hold a list of at most {MAX_MODULES} modules")
+    modules = []
+    for item in found:
+        kind, folder = (item.get("type"), item.get("path")) if isinstance(item, dict) else (None, None)
+        if not isinstance(kind, str) or not isinstance(folder, str):
+            raise ModelFormatError(f"{path}: every module needs a type and a path")
+        modules.append((kind.rpartition(".")[2], folder))
+    return tuple(modules)
+
+
+def _max_text(files: ModelFiles) -> int | None:
+    stated = read_json(files, "sentence_bert_config.json").get("max_seq_length")
+    return stated if isinstance(stated, int) and stated > 0 else None
 
 
 def _format(host: PluginHost, files: ModelFiles, wanted: str | None) -> FormatSpec:

@@ -18,7 +18,7 @@ from mistralrs.engine.embedder import EmbeddingEngine
 from mistralrs.engine.engine import Engine
 from mistralrs.engine.runner import ModelRunner
 from mistralrs.loading.cache_size import cache_blocks
-from mistralrs.loading.embedding import make_embedder
+from mistralrs.loading.embedding import After, make_embedder
 from mistralrs.loading.model import DTYPES, BuiltModel, build_model
 from mistralrs.loading.placement import report
 from mistralrs.loading.special import eos_ids
@@ -60,6 +60,7 @@ def load(
     Raises ModelFormatError for bad weights, UsageError for a model that does not fit, EngineError when memory is short.
     """
     started = time.perf_counter()
+    after = None if inspected.task == "generate" else After.read(inspected, tokenizer)
     model = build_model(host, inspected, selection=selection, paged=paged, free=free, progress=progress)
     if runtime.threads is not None:
         _set_threads(runtime.threads, model)
@@ -77,11 +78,11 @@ def load(
         seed=seed,
     )
     engine: Engine | EmbeddingEngine
-    if inspected.task == "generate":
+    if after is None:
         runner, blocks, states = _make_runner(model, paged, context, runtime.max_seqs)
         engine = Engine(runner, tokenizer, replace(config, num_blocks=blocks, num_states=states))
     else:
-        engine = make_embedder(model, inspected, config)
+        engine = make_embedder(model, inspected, after, config)
     model.ops.table.warm_up(progress)
     engine.runner.warm_up()
     seconds = time.perf_counter() - started
@@ -108,9 +109,9 @@ def _make_runner(
     kv_dtype, placement = _kv_dtype(paged.cache_type, model), model.placement
     room: Mapping[Slot, int] = {share.slot: max(0, (share.free or 0) - share.weights) for share in placement.shares(0)}
     caches = list(zip(model.caches, model.cache_slots, strict=True))
-    num_states, paged, room = cache_states(paged, caches, max_seqs, room)
+    num_states, paged, room = cache_states(paged, caches, max_seqs, room, placement.reserved_states)
     num_blocks = cache_blocks(paged, caches, kv_dtype, context_length, room, placement.reserved)
-    report(placement, num_blocks * paged.block_size * kv_dtype.itemsize)
+    report(placement, num_blocks * paged.block_size * kv_dtype.itemsize, num_states)
     devices = [slot.device for slot in model.cache_slots]
     program = Program(model.module)
     runner = ModelRunner(program, model.caches, model.ops, model.vocab_size, model.device, kv_dtype, devices)

@@ -18,6 +18,7 @@ from mistralrs.devices.topology import read_topology
 from mistralrs.errors import PluginError, UsageError
 from mistralrs.loading.placement import Placement, device_types, measure_model, place, planned_tokens
 from mistralrs.loading.quantization import choose_quantization, in_situ_bits, in_situ_names
+from mistralrs.loading.state_size import PER_SEQUENCE
 from mistralrs.ops import Backend, CacheSpec, Ops, OpTable, Slot
 from mistralrs.plugin import KernelNeeds, KernelsSpec
 from mistralrs.weights import CheckpointSource, WeightBuilder
@@ -82,6 +83,7 @@ def build_model(
         topology,
         tokens=planned_tokens(selection, paged, inspected.context_length),
         itemsize=DTYPES.get(paged.cache_type, compute).itemsize,
+        states=PER_SEQUENCE * selection.max_batch_size,
     )
     plan = placement.plan
     table = OpTable(choose_backends(host, inspected, device_types(plan), compute))

@@ -31,18 +31,19 @@ Bits = Callable[[str], float | None]
 class Placement:
     """A plan and what it was made from.
 
-    ``free`` are the bytes each slot had to offer; ``reserved`` is how many tokens of cache the plan has room for, 0
-    when the user placed the layers.
+    ``free`` are the bytes each slot had to offer; ``reserved`` is how many tokens of cache the plan has room for, and
+    ``reserved_states`` how many states of recurrent layers, 0 when the user placed the layers.
     """
 
     plan: DevicePlan
     sizes: Sizes
     free: Mapping[Slot, int]
     reserved: int = 0
+    reserved_states: int = 0
 
-    def shares(self, token_bytes: int) -> list[Share]:
-        """What each slot holds; ``token_bytes`` as in :func:`mistralrs.devices.plan.automatic`."""
-        return self.plan.shares(self.sizes, token_bytes, self.free)
+    def shares(self, token_bytes: int, states: int = 0) -> list[Share]:
+        """What each slot holds; ``token_bytes`` and ``states`` as in :func:`mistralrs.devices.plan.automatic`."""
+        return self.plan.shares(self.sizes, token_bytes, self.free, states)
 
 
 def measure_model(build: Callable[..., Any], inspected: Inspected, rename: Callable[[str], str], bits: Bits) -> Sizes:
@@ -73,8 +74,9 @@ def place(
     *,
     tokens: int,
     itemsize: int,
+    states: int,
 ) -> Placement:
-    """The plan the user asked for, else the automatic one with room for ``tokens`` tokens of cache.
+    """The plan the user asked for, else the automatic one with room for ``tokens`` tokens of cache and ``states``.
 
     The last slot of ``free`` is the host. Raises UsageError for places that do not exist and models that do not fit.
     """
@@ -90,14 +92,14 @@ def place(
         _check_places(plan, slots)
         return Placement(plan=plan, sizes=sizes, free=free)
     try:
-        plan = automatic(sizes, free, tokens * itemsize)
+        plan = automatic(sizes, free, tokens * itemsize, states)
     except UsageError as error:
         if len(slots) > 1 or slots[0].device.type != "cpu" or _larger_than_memory(sizes):
             raise
         # Weights are views of the file: the system reads them again after it took their memory for something else.
         log.warning("%s; it will be slow when memory gets short", error.message)
         return Placement(plan=DevicePlan(slots[0], (slots[0],) * count), sizes=sizes, free=free)
-    return Placement(plan=plan, sizes=sizes, free=free, reserved=tokens)
+    return Placement(plan=plan, sizes=sizes, free=free, reserved=tokens, reserved_states=states)
 
 
 def planned_tokens(selection: ModelSelection, paged: PagedAttentionConfig, context_length: int) -> int:
@@ -107,9 +109,9 @@ def planned_tokens(selection: ModelSelection, paged: PagedAttentionConfig, conte
     return min(selection.max_seq_len, context_length) * selection.max_batch_size
 
 
-def report(placement: Placement, token_bytes: int) -> None:
+def report(placement: Placement, token_bytes: int, states: int) -> None:
     """Log what each slot holds."""
-    for share in placement.shares(token_bytes):
+    for share in placement.shares(token_bytes, states):
         log.info("%s", share)
 
 

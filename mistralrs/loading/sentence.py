@@ -5,15 +5,22 @@ https://sbert.net/docs/package_reference/sentence_transformer/models.html
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
+import torch
+
+from mistralrs.checkpoint import Checkpoint
 from mistralrs.engine.pooling import POOLINGS, PROJECTION_ACTIVATIONS, Pooler, Projection
 from mistralrs.errors import ModelFormatError
-from mistralrs.loading.inspect import MODULES, Inspected, parse_json, read_json
+from mistralrs.loading.inspect import ANSWERS, MODULES, Inspected, read_json
+from mistralrs.weights import CheckpointSource
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 LAST_TOKEN = "last-token"
 """Capability of classifiers whose score is read from the last token and not from the first."""
-MAX_MODULES = 16
 MAX_WIDTH = 1 << 17
 FLAGS = {
     "pooling_mode_cls_token": "cls",
@@ -28,27 +35,49 @@ GGUF_POOLINGS = {1: "mean", 2: "cls", 3: "lasttoken"}
 KNOWN = "Transformer, Pooling, Dense, Normalize"
 
 
-def read_pooler(inspected: Inspected) -> Pooler:
+def read_answers(inspected: Inspected, tokenizer: Tokenizer) -> tuple[int, ...]:
+    """The tokens whose logits score a pair: of the good answer, then of the bad one. Empty for models without answers.
+
+    Raises ModelFormatError for tokens that the vocabulary does not have.
+    """
+    if not inspected.answers:
+        return ()
+    found = [tokenizer.token_to_id(word) for word in ("yes", "no")]
+    folder = next((folder for kind, folder in inspected.modules or () if kind == ANSWERS), None)
+    if folder is not None:
+        stated = read_json(inspected.files, f"{folder}/config.json")
+        found = [stated.get("true_token_id"), stated.get("false_token_id")]
+        found = found if found[1] is not None else found[:1]
+    size = tokenizer.get_vocab_size(with_added_tokens=True)
+    if not all(isinstance(token, int) and 0 <= token < size for token in found):
+        raise ModelFormatError(f"the tokens of the answers of {inspected.files.id} are not in its vocabulary")
+    return tuple(token for token in found if token is not None)
+
+
+def read_pooler(inspected: Inspected, answers: tuple[int, ...] = ()) -> Pooler:
     """How the model's output becomes one vector. Raises ModelFormatError for what cannot be computed as it is meant."""
+    if answers:
+        difference = Projection(torch.tensor([[1.0, -1.0][: len(answers)]]), None)
+        return Pooler(poolings=("lasttoken",), projections=(difference,), activation=_score_activation(inspected))
     if inspected.task == "score":
         row = "lasttoken" if LAST_TOKEN in inspected.architecture.capabilities else "cls"
         return Pooler(poolings=(row,), activation=_score_activation(inspected))
     if inspected.checkpoint.architecture.startswith("gguf:"):
         return _gguf_pooler(inspected)
-    path = inspected.files.companions.get(MODULES)
-    if path is None:  # the mean is what most encoders without a word about it are used with
+    if inspected.modules is None:  # the mean is what most encoders without a word about it are used with
         return Pooler(poolings=("mean",))
     poolings: tuple[str, ...] = ("mean",)
     projections: list[Projection] = []
     normalize = False
-    for kind, folder in _modules(path):
+    for kind, folder in inspected.modules:
         if kind == "Pooling":
             poolings = _poolings(inspected, folder)
         elif kind == "Dense":
             projections.append(_projection(inspected, folder))
         elif kind == "Normalize":
             normalize = True
-        elif kind != "Transformer":
+        elif kind not in ("Transformer", ANSWERS):
+            path = inspected.files.companions[MODULES]
             raise ModelFormatError(f"{path} names a module {kind!r} that is not supported", f"supported: {KNOWN}")
     return Pooler(poolings=poolings, projections=tuple(projections), normalize=normalize)
 
@@ -60,21 +89,14 @@ def _gguf_pooler(inspected: Inspected) -> Pooler:
     pooling = GGUF_POOLINGS.get(stated) if isinstance(stated, int) else None
     if pooling is None:
         raise ModelFormatError(f"{inspected.files.id}: {arch}.pooling_type must be 1 (mean), 2 (cls) or 3 (last)")
-    return Pooler(poolings=(pooling,), normalize=True)
+    return Pooler(poolings=(pooling,), projections=tuple(_gguf_projections(inspected.checkpoint)), normalize=True)
 
 
-def _modules(path: Any) -> list[tuple[str, str]]:
-    """The class names and folders of the modules, in their order."""
-    found = parse_json(path)
-    if not isinstance(found, list) or len(found) > MAX_MODULES:
-        raise ModelFormatError(f"{path} must hold a list of at most {MAX_MODULES} modules")
-    modules = []
-    for item in found:
-        kind, folder = (item.get("type"), item.get("path")) if isinstance(item, dict) else (None, None)
-        if not isinstance(kind, str) or not isinstance(folder, str):
-            raise ModelFormatError(f"{path}: every module needs a type and a path")
-        modules.append((kind.rpartition(".")[2], folder))
-    return modules
+def _gguf_projections(checkpoint: Checkpoint) -> Iterator[Projection]:
+    """The layers behind the pooling that EmbeddingGemma has, where a file keeps them."""
+    for name in ("dense_2.weight", "dense_3.weight"):
+        if (info := checkpoint.tensors.get(name)) is not None:
+            yield Projection(CheckpointSource(checkpoint).get(name, info.shape).to_dense(), None)
 
 
 def _poolings(inspected: Inspected, folder: str) -> tuple[str, ...]:

@@ -16,12 +16,16 @@ FEWEST = 2
 
 
 def cache_states(
-    paged: PagedAttentionConfig, caches: Sequence[tuple[CacheSpec, Slot]], max_seqs: int, room: Mapping[Slot, int]
+    paged: PagedAttentionConfig,
+    caches: Sequence[tuple[CacheSpec, Slot]],
+    max_seqs: int,
+    room: Mapping[Slot, int],
+    reserved: int = 0,
 ) -> tuple[int, PagedAttentionConfig, Mapping[Slot, int]]:
     """States to reserve, 0 without recurrent layers; then the settings and the room that are left for blocks.
 
     Three for each of ``max_seqs`` sequences, in half of the memory that the cache may take in each slot of ``room``
-    (bytes). Raises :class:`UsageError` when the memory asked for does not hold two.
+    (bytes). ``reserved`` are known to fit. Raises :class:`UsageError` when the memory asked for does not hold two.
     """
     each: Counter[Slot] = Counter()
     for spec, slot in caches:
@@ -36,7 +40,8 @@ def cache_states(
     if fits < FEWEST and (paged.memory_mb or paged.memory_fraction):
         size = f"{FEWEST} states of {each.total() / 2**20:.1f} MiB"
         raise UsageError(f"half of the cache's memory does not hold {size}", "raise memory_mb or memory_fraction")
-    count = max(FEWEST, min(PER_SEQUENCE * max_seqs, fits))
+    known = 0 if paged.memory_mb or paged.memory_fraction else reserved
+    count = max(FEWEST, min(PER_SEQUENCE * max_seqs, max(fits, known)))
     if paged.memory_mb is not None:
         left = max(1, paged.memory_mb - count * each.total() // 2**20)
         return count, paged.model_copy(update={"memory_mb": left}), room

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+import torch
 from torch import Tensor, nn
 
+from mistralrs.errors import ModelFormatError
 from mistralrs.layers import Linear, Rope
-from mistralrs.ops import Slot, Step
+from mistralrs.ops import Slot, Step, Weight
 
 
 class PreNormLayer(nn.Module):
@@ -161,3 +163,17 @@ class CausalLm(nn.Module):
                 here = step if slot == self.home else step.at(slot)
             x = layer(x, here)
         return x if self.home is None or at == self.home else step.ops.transfer(x, self.home)
+
+
+def only_logits(model: nn.Module, tokens: Sequence[int]) -> CausalLm:
+    """The model with a head for ``tokens`` alone: its logits are ``[rows, len(tokens)]``.
+
+    Raises ModelFormatError for a model whose head is not one projection.
+    """
+    if not isinstance(model, CausalLm) or not isinstance(model.head, Linear):
+        raise ModelFormatError("this model cannot score by its answers: its head is not a single projection")
+    weight, bias = model.head.weight, model.head.bias
+    index = torch.tensor(list(tokens), device=weight.data.device)
+    dtype = weight.data.dtype if weight.layout.dense else torch.float32
+    model.head = Linear(Weight.dense(weight.rows(index, dtype)), None if bias is None else bias[index])
+    return model

@@ -85,7 +85,8 @@ def ascii_marks(text: str) -> str:
 
 
 def test_every_shipped_template_has_an_expectation() -> None:
-    assert set(shipped_names()) == set(EXPECTED)
+    questions = {"qwen3_reranker"}  # has no conversations; see the tests of rerankers
+    assert set(shipped_names()) == set(EXPECTED) | questions
 
 
 @pytest.mark.parametrize("name", EXPECTED)

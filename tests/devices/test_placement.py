@@ -18,9 +18,11 @@ from mistralrs.config.runtime import RuntimeConfig
 from mistralrs.devices.memory import machine_slots
 from mistralrs.engine.request import Generate, SamplingParams, Tokens
 from mistralrs.errors import UsageError
+from mistralrs.kvcache.paged import bytes_per_state
 from mistralrs.loading.inspect import Inspected, inspect
 from mistralrs.loading.load import LoadedModel, load
 from mistralrs.loading.model import build_model
+from mistralrs.loading.state_size import PER_SEQUENCE
 from mistralrs.ops import Slot
 from mistralrs.plugin.host import PluginHost
 from mistralrs.plugin.policy import Policy
@@ -37,9 +39,12 @@ PROMPT = (5, 9, 3, 12, 40, 7)
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Inspected:
     """A tiny Llama of four layers in a folder of its own."""
-    root = tmp_path_factory.mktemp("tiny")
-    spec = HOST.resolve("architecture", "llama")
-    raw = {**tiny_config(spec, num_hidden_layers=4), "architectures": ["LlamaForCausalLM"]}
+    return written(tmp_path_factory.mktemp("tiny"), "llama", "LlamaForCausalLM", num_hidden_layers=4)
+
+
+def written(root: Path, name: str, key: str, **sizes: Any) -> Inspected:
+    spec = HOST.resolve("architecture", name)
+    raw = {**tiny_config(spec, **sizes), "architectures": [key]}
     save_file(random_tensors(spec, raw), root / "model.safetensors")
     config = root / "config.json"
     config.write_text(json.dumps(raw), encoding="utf-8")
@@ -99,6 +104,40 @@ def test_automatic_plans_count_the_cache_they_make_room_for(model: Inspected) ->
     assert slots(max_seq_len=100) == {A}
     assert slots(max_seq_len=100, max_batch_size=3) == {A, B}
     assert slots(max_seq_len=300) == {A, B}
+
+
+@pytest.fixture(scope="module")
+def hybrid(tmp_path_factory: pytest.TempPathFactory) -> Inspected:
+    """A tiny model every second layer of which carries a state."""
+    return written(tmp_path_factory.mktemp("hybrid"), "lfm2", "Lfm2ForCausalLM", layer_types=["conv", "full_attention"])
+
+
+def test_automatic_plans_count_states(hybrid: Inspected) -> None:
+    built = build_model(HOST, hybrid)
+    sizes = built.placement.sizes
+    assert sizes.states == (bytes_per_state(built.caches), 0)
+    need = sizes.total + sizes.kept(range(2), 16 * 4, PER_SEQUENCE)
+    room, missing = int((need + 1) / 0.9) + 64, 2 * PER_SEQUENCE * max(sizes.states)
+    selection = ModelSelection(max_seq_len=16)
+    assert build_model(HOST, hybrid, free={A: room, B: PLENTY}, selection=selection).placement.plan.slots == (A,)
+    selection = ModelSelection(max_seq_len=16, max_batch_size=3)
+    less = sizes.kept(range(2), 48 * 4, PER_SEQUENCE) - sizes.kept(range(2), 16 * 4, PER_SEQUENCE)
+    tight = build_model(HOST, hybrid, free={A: room + int(less / 0.9) + 1, B: PLENTY}, selection=selection)
+    assert tight.placement.plan.slots == (A, B)
+    roomy = int((need + less + missing) / 0.9) + 128
+    assert build_model(HOST, hybrid, free={A: roomy, B: PLENTY}, selection=selection).placement.plan.slots == (A,)
+
+
+def test_the_states_planned_for_are_there_when_memory_is_short(
+    hybrid: Inspected, caplog: pytest.LogCaptureFixture
+) -> None:
+    sizes = build_model(HOST, hybrid).placement.sizes
+    need = sizes.total + sizes.kept(range(2), 64 * 4, PER_SEQUENCE)
+    with caplog.at_level(logging.INFO):
+        paged = PagedAttentionConfig(cache_type="f32")
+        engine = loaded(hybrid, {A: int(need / 0.9) + 64}, paged=paged, max_seq_len=64).engine
+    assert engine.config.num_states >= PER_SEQUENCE
+    assert engine.config.cache_tokens >= 64
 
 
 def test_the_cache_holds_what_was_planned_for_when_memory_is_short(model: Inspected) -> None:

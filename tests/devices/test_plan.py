@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -117,6 +118,18 @@ class Tiny:
         return StepContext(
             ops=Counting(self.table), ids=torch.tensor(PROMPT), positions=rows, rows=rows, meta=meta, caches=caches
         )
+
+
+def test_states_are_counted_by_sequence_and_not_by_token() -> None:
+    sizes = replace(SIZES, cached=(8, 0, 8, 0), states=(0, 40, 0, 40))
+    assert sizes.kept(range(4), 2, 3) == 2 * 16 + 3 * 80
+    shares = DevicePlan(A, (A, A, B, B)).shares(sizes, 2, sequences=3)
+    assert [share.cache for share in shares] == [16 + 120, 16 + 120]
+    for sequences, expected in ((0, "aabb"), (1, "abbb")):
+        plan = automatic(sizes, {A: 300, B: 10_000}, 2, sequences)
+        assert "".join("a" if slot == A else "b" for slot in plan.layers) == expected
+    with pytest.raises(UsageError, match="cache 0.1 MiB"):
+        automatic(sizes, {A: 600}, 2, 1000)
 
 
 @pytest.mark.parametrize("name", ["llama", "phi3", "gemma3"])

@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from mistralrs.checkpoint import ModelFiles
 from mistralrs.engine.pooling import Pooler
 from mistralrs.errors import ModelFormatError
+from mistralrs.loading.inspect import read_modules
 from mistralrs.loading.sentence import read_pooler
 
 MEAN = {"pooling_mode_mean_tokens": True, "pooling_mode_cls_token": False}
@@ -26,7 +27,14 @@ def pooler(folder: Path, modules: Any, **fields: Any) -> Pooler:
     files = ModelFiles(
         id="tiny", source="local", root=folder, weights=(), companions={name: folder / name for name in names}
     )
-    known = {"task": "embed", "files": files, "raw": {}, "config": SimpleNamespace(num_labels=1), **fields}
+    known = {
+        "task": "embed",
+        "files": files,
+        "modules": read_modules(files),
+        "raw": {},
+        "config": SimpleNamespace(num_labels=1),
+        **fields,
+    }
     known.setdefault("checkpoint", SimpleNamespace(architecture="BertModel"))
     known.setdefault("architecture", SimpleNamespace(capabilities=frozenset()))
     return read_pooler(SimpleNamespace(**known))  # type: ignore[arg-type]

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from mistralrs.devices.plan import DevicePlan
 from mistralrs.errors import ModelFormatError, PluginError
+from mistralrs.kvcache.paged import bytes_per_state
 from mistralrs.layouts import F32
 from mistralrs.ops import Ops, OpTable, Program, RecordingRefused, Slot, record
 from mistralrs.plugin import ArchitectureSpec
@@ -179,9 +180,10 @@ class ArchitectureConformance(PluginConformance):
         reading = sum(getattr(part, "crosses", False) for part in split.module.modules())
         assert counting.calls["transfer"] == plan.borders + 2 * reading
         caches = list(zip(split.builder.caches, split.builder.cache_slots, strict=True))
-        for share in plan.shares(sizes, 1):
+        for share in plan.shares(sizes, 1, sequences=3):
             assert share.weights == sum(r.nbytes for r in split.builder.log if r.slot == share.slot)
-            assert share.cache == sum(kept.values_per_token for kept, slot in caches if slot == share.slot)
+            own = [kept for kept, slot in caches if slot == share.slot]
+            assert share.cache == sum(kept.values_per_token for kept in own) + 3 * bytes_per_state(own)
 
     def test_two_devices_play_back_compiled(
         self, make: Make, spec: ArchitectureSpec, config: dict[str, Any], tensors: dict[str, Tensor], host: PluginHost

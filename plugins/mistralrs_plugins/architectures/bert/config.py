@@ -1,5 +1,12 @@
-"""What files of BERT say. A GGUF of this name may hold RoBERTa too, without the rows of positions that mean nothing."""
+"""What files of BERT say. A GGUF of this name may hold RoBERTa or DistilBERT too.
 
+Of RoBERTa's positions it leaves out the rows that mean nothing, of DistilBERT's tokens there are no types.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from mistralrs.checkpoint import TensorInfo
 from mistralrs.modelkit.encoder import EncoderConfig
 from mistralrs.modelkit.gguf import GgufMap
 
@@ -11,9 +18,20 @@ class BertConfig(EncoderConfig):
     max_position_embeddings: int = 512
 
 
-GGUF = GgufMap(
+class BertGgufMap(GgufMap):
+    """The kinds of token are counted by their table: files of DistilBERT state one and have none."""
+
+    __slots__ = ()
+
+    def to_config(self, metadata: Mapping[str, Any], tensors: Mapping[str, TensorInfo]) -> dict[str, Any]:
+        """See :meth:`mistralrs.modelkit.GgufMap.to_config`."""
+        table = tensors.get("token_types.weight")
+        kinds = 0 if table is None else table.shape[0] if len(table.shape) == 2 else 1
+        return {**super().to_config(metadata, tensors), "type_vocab_size": kinds}
+
+
+GGUF = BertGgufMap(
     layers="bert.encoder.layer",
-    config={"type_vocab_size": "tokenizer.ggml.token_type_count"},
     tensors={
         "bert.embeddings.word_embeddings": "token_embd",
         "bert.embeddings.position_embeddings": "position_embd",

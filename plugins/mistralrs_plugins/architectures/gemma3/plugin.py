@@ -26,8 +26,10 @@ def mistralrs_register_architectures() -> Iterable[ArchitectureSpec]:
         name="embeddinggemma",
         summary="EmbeddingGemma",
         hf_names=("Gemma3TextModel",),
+        gguf_names=("gemma-embedding",),
         config=Ref("mistralrs_plugins.architectures.gemma3.config:EmbeddingGemmaConfig"),
         build=Ref("mistralrs_plugins.architectures.gemma3.model:embed"),
+        gguf=Ref("mistralrs_plugins.architectures.gemma3.config:GGUF"),
         tasks=("embed",),
         tiny={**TINY, "head_dim": 16, "use_bidirectional_attention": True},
     )
