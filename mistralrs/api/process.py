@@ -6,19 +6,19 @@ served.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
 import time
+from asyncio import AbstractEventLoop
 from collections.abc import Callable
 from enum import StrEnum
-from multiprocessing.connection import Connection
+from multiprocessing import Pipe
 from queue import SimpleQueue
-from typing import Any
 
 from mistralrs.api.recipe import EngineRecipe, FromEngine, LoadFailed, Ready, Report, ToEngine
 from mistralrs.engine.request import EngineInput, EngineOutput, Finished, FinishReason, Request, Shutdown, Usage
@@ -50,8 +50,9 @@ class EngineProcess:
     """Runs an engine in a child process. Every submitted request is answered by exactly one Finished.
 
     ``post`` runs what the process says; a server passes its loop's ``call_soon_threadsafe``. ``on_change`` is called
-    the same way whenever ``state`` has changed. A model that could not be loaded the first time is FAILED, with
-    ``failure``; later failures are tried again.
+    the same way whenever ``state`` has changed. With ``loop``, the same one, that loop reads what the process says:
+    a thread between the two would cost a tenth of a small model's step. A model that could not be loaded the first
+    time is FAILED, with ``failure``; later failures are tried again.
     """
 
     def __init__(
@@ -60,12 +61,14 @@ class EngineProcess:
         *,
         post: Post = lambda call: call(),
         on_change: Callable[[], None] = lambda: None,
+        loop: AbstractEventLoop | None = None,
     ) -> None:
         self.failure: MistralrsError | None = None
         self.restarts = 0
         self._recipe = recipe
         self._post = post
         self._on_change = on_change
+        self._loop = loop
         self._lock = threading.Lock()
         self._state = EngineState.LOADING
         self._deliver: dict[int, tuple[Request, Deliver]] = {}
@@ -162,8 +165,11 @@ class EngineProcess:
         child = self._child = _Child()
         child.outbox.put(self._recipe)
         try:
-            while (message := child.receive()) is not None:
-                self._take(message)
+            if self._loop is None:
+                while (message := child.receive()) is not None:
+                    self._take(message, self._post)
+            else:
+                child.read_on(self._loop, lambda message: self._take(message, lambda call: call()))
         finally:
             if self._state is EngineState.READY:
                 self._enter(EngineState.RESTARTING)
@@ -186,14 +192,14 @@ class EngineProcess:
         else:
             log.error("the engine's process has ended (%s); it is started again", _ending(status))
 
-    def _take(self, message: FromEngine) -> None:
+    def _take(self, message: FromEngine, post: Post) -> None:
         if isinstance(message, Report):
             stats = message.stats or self._stats
             if message.outputs or self._stats is None or stats is None or self._stats.steps != stats.steps:
                 self._moved_at = time.monotonic()
             self._stats = stats
             if outputs := message.said():
-                self._post(lambda: self._hand_out(outputs))
+                post(lambda: self._hand_out(outputs))
         elif isinstance(message, Ready):
             self._enter(EngineState.READY)
         else:
@@ -235,23 +241,28 @@ class _Child:
     """One process and the two ends of its conversation. ``outbox`` takes what is to be sent."""
 
     def __init__(self) -> None:
-        ours, theirs = socket.socketpair()
-        command = [sys.executable, "-P", "-m", "mistralrs.api.worker", str(theirs.fileno())]
+        # Two pipes: whoever reads from a socket is woken up when what it sends is read at the other end.
+        their_inbox, ours = Pipe(duplex=False)
+        inbox, theirs = Pipe(duplex=False)
+        ends = [their_inbox.fileno(), theirs.fileno()]
+        command = [sys.executable, "-P", "-m", "mistralrs.api.worker", *map(str, ends)]
         path = os.pathsep.join(dict.fromkeys(filter(None, sys.path)))
         try:
             self._process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
+                pass_fds=ends,
                 env={**os.environ, "PYTHONPATH": path},
                 process_group=0,  # so that Ctrl-C in the terminal is the owner's alone
             )
         except BaseException:
             ours.close()
+            inbox.close()
             raise
         finally:
+            their_inbox.close()
             theirs.close()
-        self._connection: Connection[Any, Any] = Connection(ours.detach())
+        self._to_child, self._from_child = ours, inbox
         self.outbox: SimpleQueue[ToEngine | None] = SimpleQueue()
         self._sender = threading.Thread(target=self._send, name="engine-sender", daemon=True)
         self._sender.start()
@@ -259,7 +270,7 @@ class _Child:
     def _send(self) -> None:
         while (message := self.outbox.get()) is not None:
             try:
-                self._connection.send(message)
+                self._to_child.send(message)
             except OSError:
                 return  # the process is gone, which the receiving side sees too
 
@@ -271,10 +282,30 @@ class _Child:
     def receive(self) -> FromEngine | None:
         """The next message, or None when the process is gone."""
         try:
-            message: FromEngine = self._connection.recv()
+            message: FromEngine = self._from_child.recv()
         except (EOFError, OSError):
             return None
         return message
+
+    def read_on(self, loop: AbstractEventLoop, take: Callable[[FromEngine], None]) -> None:
+        """Have ``loop`` read, and call ``take`` for each message, until the process or the loop is gone."""
+        ended = threading.Event()
+        descriptor = self._from_child.fileno()
+
+        def readable() -> None:
+            if (message := self.receive()) is not None:
+                take(message)
+            else:
+                loop.remove_reader(descriptor)
+                ended.set()
+
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            loop.call_soon_threadsafe(loop.add_reader, descriptor, readable)
+        while not ended.wait(1.0) and not loop.is_closed() and self._process.poll() is None:
+            pass
+        if not ended.wait(1.0):  # the loop is gone, or has no time for a process that is
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(loop.remove_reader, descriptor)
 
     def kill(self) -> None:
         """End it now."""
@@ -289,7 +320,8 @@ class _Child:
             self._process.kill()
             status = self._process.wait()
         self._sender.join()
-        self._connection.close()
+        self._to_child.close()
+        self._from_child.close()
         return status
 
 

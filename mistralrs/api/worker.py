@@ -1,6 +1,6 @@
-"""The engine's process: ``python -m mistralrs.api.worker DESCRIPTOR``, started by :mod:`mistralrs.api.process`.
+"""The engine's process: ``python -m mistralrs.api.worker IN OUT``, started by :mod:`mistralrs.api.process`.
 
-It makes an engine from the recipe that comes first over the socket, then passes messages between the two. It ends
+It makes an engine from the recipe that comes first through the pipe IN, then passes messages between the two. It ends
 when its owner says so or is gone; signals are the owner's business.
 """
 
@@ -45,21 +45,21 @@ def open_model(*arguments: Any) -> EngineThread:
 
 
 class Worker:
-    """Passes messages between the socket and the engine's thread.
+    """Passes messages between the owner and the engine's thread.
 
     The engine's thread sends what it said itself, at the end of its step: another thread would get the interpreter
     only in the middle of the next step, when all processors are taken. An owner that does not read stops the engine.
     """
 
-    def __init__(self, connection: Connection[Any, Any]) -> None:
-        self._connection = connection
+    def __init__(self, inbox: Connection[Any, Any], outbox: Connection[Any, Any]) -> None:
+        self._from_owner, self._to_owner = inbox, outbox
         self._outbox: deque[EngineOutput] = deque()
         self._sending = threading.Lock()
         self._ended = threading.Event()
 
     def run(self) -> None:
         """Make the engine, then serve until a Shutdown. Raises EOFError or OSError when the owner is gone."""
-        engine = self._make(self._connection.recv())
+        engine = self._make(self._from_owner.recv())
         if engine is None:
             return
         self._send(Ready())
@@ -86,11 +86,11 @@ class Worker:
         return None
 
     def _receive(self) -> Any:
-        message: ToEngine = self._connection.recv()
+        message: ToEngine = self._from_owner.recv()
         return message
 
     def _send(self, message: FromEngine) -> None:
-        self._connection.send_bytes(pickle.dumps(message, pickle.HIGHEST_PROTOCOL))
+        self._to_owner.send_bytes(pickle.dumps(message, pickle.HIGHEST_PROTOCOL))
 
     def _report(self, engine: EngineThread, *, always: bool = False) -> None:
         """Send what the engine has said, with its counters where an answer has ended or ``always``."""
@@ -113,14 +113,15 @@ class Worker:
 
 
 def main() -> None:
-    """Run one worker over the socket whose descriptor is the only argument."""
+    """Run one worker over the two pipes whose descriptors are the arguments."""
     logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     # What libraries print must not get into the owner's output.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     with contextlib.suppress(EOFError, OSError):
-        Worker(Connection(int(sys.argv[1]))).run()
+        inbox, outbox = (int(argument) for argument in sys.argv[1:])
+        Worker(Connection(inbox, writable=False), Connection(outbox, readable=False)).run()
     sys.stderr.flush()
     os._exit(0)  # the engine's threads have nothing left to do; a hanging step would keep the process
 

@@ -129,13 +129,14 @@ def test_observers_that_are_slower_than_the_requests(caplog: pytest.LogCaptureFi
     assert len([entry for entry in caplog.messages if "too slow" in entry]) == 10
 
 
+@pytest.mark.slow
 def test_output_that_nobody_takes_stops_the_engine() -> None:
     """The server's side of the pipe does not read: the engine waits with its step, and goes on afterwards."""
     with scripted(light=True) as server:
         server.wait_ready()
         worker = server.worker()
         before = worker.memory_info().rss
-        events = server.stream({"prompt": "x", "max_tokens": 100_000}, "/v1/completions").events()
+        events = server.stream({"prompt": "x", "max_tokens": 30_000}, "/v1/completions").events()
         next(events)
         server.process.send_signal(signal.SIGSTOP)
         try:

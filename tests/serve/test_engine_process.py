@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -49,11 +50,25 @@ def wait_until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
 
 
 @pytest.fixture
-def start() -> Any:
+def loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """A loop that runs on another thread."""
+    made = asyncio.new_event_loop()
+    thread = threading.Thread(target=made.run_forever)
+    thread.start()
+    yield made
+    made.call_soon_threadsafe(made.stop)
+    thread.join()
+    made.close()
+
+
+@pytest.fixture(params=["thread", "loop"])
+def start(request: pytest.FixtureRequest, loop: asyncio.AbstractEventLoop) -> Any:
+    """Starts processes that are read by a thread of their own, or by a loop."""
     started: list[EngineProcess] = []
 
     def make(settings: dict[str, Any] | None = None) -> EngineProcess:
-        started.append(EngineProcess(recipe(settings or {}, light=True)).start())
+        reader: dict[str, Any] = {"post": loop.call_soon_threadsafe, "loop": loop} if request.param == "loop" else {}
+        started.append(EngineProcess(recipe(settings or {}, light=True), **reader).start())
         return started[-1]
 
     yield make
@@ -121,3 +136,11 @@ def test_closing_does_not_wait_for_a_load(start: Callable[..., EngineProcess]) -
     started = time.monotonic()
     process.close()
     assert time.monotonic() - started < 5
+
+
+def test_a_loop_that_has_ended_does_not_keep_the_process(loop: asyncio.AbstractEventLoop) -> None:
+    process = EngineProcess(recipe({}, light=True), post=loop.call_soon_threadsafe, loop=loop).start()
+    wait_until(lambda: process.state is EngineState.READY)
+    loop.call_soon_threadsafe(loop.stop)
+    assert process.close(10.0)
+    assert process.pid is None

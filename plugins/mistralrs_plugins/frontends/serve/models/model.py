@@ -129,7 +129,8 @@ class Model:
         """
         self._settled = asyncio.Event()
         self._announce = announce
-        self.process = EngineProcess(self.plan.recipe, post=self._post, on_change=self._changed)
+        loop = asyncio.get_running_loop()
+        self.process = EngineProcess(self.plan.recipe, post=self._post, on_change=self._changed, loop=loop)
         self.process.start()
         self._started = True
         await self._settled.wait()
