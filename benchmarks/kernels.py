@@ -20,6 +20,7 @@ from benchmarks.steps import SteppedModel
 from benchmarks.timing import median_seconds, read_bandwidth
 from mistralrs.layouts import LAYOUTS
 from mistralrs.ops import Weight
+from mistralrs_plugins.kernels.cpu.program.weights import for_products
 from mistralrs_plugins.kernels.cpu.single import linear
 from mistralrs_plugins.kernels.cpu.threads import shared_pool
 
@@ -29,14 +30,14 @@ SIZE = 96 << 20
 
 
 def random_weight(name: str) -> Weight:
-    """A matrix of ``SIZE`` bytes. Its values do not matter, only that none of them is a NaN."""
+    """A matrix of ``SIZE`` bytes, prepared. Its values do not matter, only that none of them is a NaN."""
     layout = LAYOUTS[name]
     rows = SIZE // layout.row_bytes(WIDTH)
     if layout.dense:
         dtype = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}[name]
         return Weight.dense(torch.ones(rows, WIDTH, dtype=dtype))
     data = torch.randint(0, 32, (rows, layout.row_bytes(WIDTH)), dtype=torch.uint8)
-    return Weight(data, layout, (rows, WIDTH))
+    return for_products(Weight(data, layout, (rows, WIDTH)))
 
 
 def products(names: list[str], batches: list[int]) -> None:

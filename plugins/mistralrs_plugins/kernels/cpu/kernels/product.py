@@ -132,7 +132,8 @@ def make_direct(layout: PackedLayout) -> Any:
         for b in range(width // block):
             p = w + b * block_bytes
             h = open_block(p)
-            for k in range(pairs):
+            # No constant count, so that the loop stays one: unrolled, its values would not fit into registers.
+            for k in range(min(width, pairs)):
                 for line in range(0, pair_bytes, 64):
                     prefetch(p + pair_bytes * k + _AHEAD + line)
                 one, two = dots(p, k, x)
