@@ -84,6 +84,19 @@ POST_NORMS = {
 }
 """Norms of layers that have one after each block and none before."""
 
+BY_POSITION = {
+    "transformer.wte": "token_embd",
+    "transformer.wpe": "position_embd",
+    "transformer.ln_f": "output_norm",
+    "ln_1": "attn_norm",
+    "ln_2": "ffn_norm",
+    "attn.c_attn": "attn_qkv",
+    "attn.c_proj": "attn_output",
+    "mlp.c_fc": "ffn_up",
+    "mlp.c_proj": "ffn_down",
+}
+"""Decoders under ``transformer.h`` that add a learned embedding of positions."""
+
 EXPERT = re.compile(r"(.+\.experts)\.(\d+)\.(\w+)")
 """One expert's module; files from before experts were stacked have a tensor for each."""
 

@@ -46,6 +46,25 @@ DELTA_TENSORS = {
 """Tensors of a gated delta net, and the norm behind it."""
 
 
+CONV_CONFIG = {"conv_L_cache": "{arch}.shortconv.l_cache"}
+"""The same of a gated short convolution."""
+
+CONV_TENSORS = {
+    "model.embedding_norm": "token_embd_norm",
+    "operator_norm": "attn_norm",
+    "conv.conv": "shortconv.conv",
+    "conv.in_proj": "shortconv.in_proj",
+    "conv.out_proj": "shortconv.out_proj",
+    "self_attn.out_proj": "attn_output",
+    "self_attn.q_layernorm": "attn_q_norm",
+    "self_attn.k_layernorm": "attn_k_norm",
+    "feed_forward.w1": "ffn_gate",
+    "feed_forward.w3": "ffn_up",
+    "feed_forward.w2": "ffn_down",
+}
+"""Tensors of decoders with gated short convolutions beside attention."""
+
+
 def ssm_tensors(block: str) -> Mapping[str, str]:
     """Tensors of the Mamba-2 ``block`` of a layer."""
     names = {

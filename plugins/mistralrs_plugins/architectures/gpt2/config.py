@@ -5,7 +5,7 @@ from typing import Any, Literal
 from pydantic import model_validator
 
 from mistralrs.modelkit.config import Activation, CausalConfig
-from mistralrs.modelkit.gguf import GgufMap
+from mistralrs.modelkit.gguf import BY_POSITION, GgufMap
 
 
 class Gpt2Config(CausalConfig):
@@ -30,15 +30,5 @@ class Gpt2Config(CausalConfig):
 GGUF = GgufMap(
     layers="transformer.h",
     constants={"transposed": False},
-    tensors={
-        "transformer.wte": "token_embd",
-        "transformer.wpe": "position_embd",
-        "transformer.ln_f": "output_norm",
-        "ln_1": "attn_norm",
-        "ln_2": "ffn_norm",
-        "attn.c_attn": "attn_qkv",
-        "attn.c_proj": "attn_output",
-        "mlp.c_fc": "ffn_up",
-        "mlp.c_proj": "ffn_down",
-    },
+    tensors=BY_POSITION,
 )

@@ -1,21 +1,5 @@
 """LFM2 in GGUF, where the feed-forward width is what it is."""
 
-from mistralrs.modelkit.state_gguf import StateGgufMap
+from mistralrs.modelkit.state_gguf import CONV_CONFIG, CONV_TENSORS, StateGgufMap
 
-GGUF = StateGgufMap(
-    config={"conv_L_cache": "{arch}.shortconv.l_cache"},
-    tensors={
-        "model.embedding_norm": "token_embd_norm",
-        "operator_norm": "attn_norm",
-        "conv.conv": "shortconv.conv",
-        "conv.in_proj": "shortconv.in_proj",
-        "conv.out_proj": "shortconv.out_proj",
-        "self_attn.out_proj": "attn_output",
-        "self_attn.q_layernorm": "attn_q_norm",
-        "self_attn.k_layernorm": "attn_k_norm",
-        "feed_forward.w1": "ffn_gate",
-        "feed_forward.w3": "ffn_up",
-        "feed_forward.w2": "ffn_down",
-    },
-    constants={"block_auto_adjust_ff_dim": False},
-)
+GGUF = StateGgufMap(config=CONV_CONFIG, tensors=CONV_TENSORS, constants={"block_auto_adjust_ff_dim": False})
