@@ -78,8 +78,8 @@ def _run(program: Program, logits: Tensor, numbers: dict[Number, int]) -> None:
 
 
 def _scratch(vocab: int) -> list[Argument]:
-    """Bins, a group's weights, two numbers for each group, and a key for each token."""
-    size = 16 * BINS + 4 * DRAW_GROUP + 16 * -(-vocab // DRAW_GROUP) + 8 * vocab
+    """Bins, a group's weights and places, two numbers for each group, and a key for each token."""
+    size = 16 * BINS + 8 * DRAW_GROUP + 16 * -(-vocab // DRAW_GROUP) + 8 * vocab
     size = -(-size // 64) * 64
     return [Scratch(size), size]
 

@@ -39,7 +39,7 @@ _INFINITY = np.float32(np.inf)
 _VANISHING = np.float32(1.7e-38)
 """A little more than the smallest result of ``exp``: what is masked must have no weight at all."""
 _SCALE = np.float32(46)
-"""Bins in a factor e of weight. The last bin starts where weights are zero, at e^-89."""
+"""Bins in a factor e of weight, at least. The last bin then starts where weights are zero, at e^-89."""
 
 
 @inline
@@ -55,8 +55,15 @@ def _weight(x: Any, largest: Any, inverse: Any) -> Any:
 
 
 @inline
-def _bin(x: Any, largest: Any, inverse: Any) -> Any:
-    return np.int64(min((largest - x) * inverse * _SCALE, np.float32(BINS - 1)))
+def _places(x: Any, largest: Any, per_logit: Any) -> Any:
+    """How many bins eight logits lie below the largest; the last bin's number at most."""
+    return smaller((splat(largest) - x) * splat(per_logit), splat(np.float32(BINS - 1)))
+
+
+@inline
+def _bin(x: Any, largest: Any, per_logit: Any) -> Any:
+    """The bin of one logit, which is :func:`_places` without its fraction, bit for bit."""
+    return np.int64(min((largest - x) * per_logit, np.float32(BINS - 1)))
 
 
 @inline
@@ -69,16 +76,19 @@ def _key(row: Any, index: Any) -> Any:
 
 @part
 def _find_peaks(row: Any, size: Any, peaks: Any) -> Any:
-    """Write each group's largest logit; returns the row's. NaN counts as infinity."""
-    largest = -_INFINITY
+    """Write each group's largest logit; returns the row's, and its lowest. NaN counts as infinity."""
+    largest, lows = -_INFINITY, splat(_INFINITY)
     for g in range(size // DRAW_GROUP):
         at = row + 4 * DRAW_GROUP * g
-        top = smaller(load_f32x8(at), splat(_INFINITY))
+        x = smaller(load_f32x8(at), splat(_INFINITY))
+        top, lows = x, smaller(lows, x)
         for i in range(8, DRAW_GROUP, 8):
-            top = larger(top, smaller(load_f32x8(at + 4 * i), splat(_INFINITY)))
+            x = smaller(load_f32x8(at + 4 * i), splat(_INFINITY))
+            top, lows = larger(top, x), smaller(lows, x)
         peak = lane_max(top)
         store_f32(peaks + 4 * g, peak)
         largest = max(largest, peak)
+    lowest = -lane_max(splat(np.float32(0)) - lows)
     first = size // DRAW_GROUP * DRAW_GROUP
     if first < size:
         peak = -_INFINITY
@@ -86,10 +96,10 @@ def _find_peaks(row: Any, size: Any, peaks: Any) -> Any:
             x = load_f32(row + 4 * i)
             if not x < _INFINITY:
                 x = _INFINITY
-            peak = max(peak, x)
+            peak, lowest = max(peak, x), min(lowest, x)
         store_f32(peaks + 4 * (first // DRAW_GROUP), peak)
         largest = max(largest, peak)
-    return largest
+    return largest, lowest
 
 
 @inline
@@ -110,13 +120,15 @@ def _weigh(row: Any, first: Any, last: Any, largest: Any, inverse: Any, tile: An
 
 
 @part
-def _sum_groups(row: Any, size: Any, largest: Any, inverse: Any, sums: Any, tile: Any) -> Any:
-    """Write the sum of each group's weights; returns the sum of all."""
+def _sum_groups(row: Any, size: Any, largest: Any, inverse: Any, sums: Any, tile: Any, step: Any) -> Any:
+    """Write the sum of each group's weights; returns the sum of all. With a ``step`` of :data:`DRAW_GROUP`, the
+    weights of all are kept behind ``tile``, one group after another; with 0, those of the last."""
     total = 0.0
     for first in range(0, size, DRAW_GROUP):
         here = _weigh(row, first, min(first + DRAW_GROUP, size), largest, inverse, tile)
         store_f32(sums + 4 * (first // DRAW_GROUP), here)
         total += np.float64(here)
+        tile += 4 * step
     return total
 
 
@@ -147,19 +159,32 @@ def _first_of(row: Any, size: Any, peaks: Any, value: Any) -> Any:
 
 
 @part
-def _fill_bins(row: Any, size: Any, peaks: Any, largest: Any, inverse: Any, bins: Any, last: Any, tile: Any) -> None:
-    """Count numbers and add up weights of every bin up to ``last``; ``peaks`` 0: there are none."""
+def _fill_bins(
+    row: Any, size: Any, peaks: Any, largest: Any, inverse: Any, per_logit: Any, bins: Any, last: Any, tile: Any,
+    weights: Any,
+) -> None:  # fmt: skip
+    """Count numbers and add up weights of every bin up to ``last``. ``peaks`` 0: there are none; ``weights`` 0: they
+    are not known yet."""
     for b in range(BINS):
         store_i64(bins + 16 * b, 0)
         store_f64(bins + 16 * b + 8, 0.0)
     for first in range(0, size, DRAW_GROUP):
-        if peaks == 0 or _bin(load_f32(peaks + first // (DRAW_GROUP // 4)), largest, inverse) <= last:
+        if peaks == 0 or _bin(load_f32(peaks + first // (DRAW_GROUP // 4)), largest, per_logit) <= last:
             end = min(first + DRAW_GROUP, size)
-            _weigh(row, first, end, largest, inverse, tile)
-            for i in range(first, end):
-                at = bins + 16 * _bin(load_f32(row + 4 * i), largest, inverse)
+            known = weights + 4 * first
+            if weights == 0:
+                known = tile
+                _weigh(row, first, end, largest, inverse, tile)
+            places = tile + 4 * DRAW_GROUP
+            whole = first + (end - first) // 8 * 8
+            for i in range(first, whole, 8):
+                store_f32x8(places + 4 * (i - first), _places(load_f32x8(row + 4 * i), largest, per_logit))
+            for i in range(whole, end):
+                store_f32(places + 4 * (i - first), np.float32(_bin(load_f32(row + 4 * i), largest, per_logit)))
+            for i in range(end - first):
+                at = bins + 16 * np.int64(load_f32(places + 4 * i))
                 store_i64(at, load_i64(at) + 1)
-                store_f64(at + 8, load_f64(at + 8) + np.float64(load_f32(tile + 4 * (i - first))))
+                store_f64(at + 8, load_f64(at + 8) + np.float64(load_f32(known + 4 * i)))
 
 
 @part
@@ -175,25 +200,24 @@ def _depth(bins: Any, last: Any, count: Any, mass: Any) -> Any:
 
 
 @inline
-def _near(row: Any, first: Any, largest: Any, inverse: Any, wanted: Any) -> Any:
+def _near(row: Any, first: Any, largest: Any, per_logit: Any, wanted: Any) -> Any:
     """Whether a whole group may hold a number of the bin ``wanted``."""
     middle, nearest = splat(np.float32(wanted) + np.float32(0.5)), splat(np.float32(BINS))
     for i in range(first, first + DRAW_GROUP, 8):
-        place = (splat(largest) - load_f32x8(row + 4 * i)) * splat(inverse) * splat(_SCALE)
-        nearest = smaller(magnitude(smaller(place, splat(np.float32(BINS))) - middle), nearest)
+        nearest = smaller(magnitude(_places(load_f32x8(row + 4 * i), largest, per_logit) - middle), nearest)
     return lane_max(splat(np.float32(0)) - nearest) > np.float32(-0.51)
 
 
 @part
-def _collect(row: Any, size: Any, peaks: Any, largest: Any, inverse: Any, wanted: Any, keys: Any) -> Any:
+def _collect(row: Any, size: Any, peaks: Any, largest: Any, per_logit: Any, wanted: Any, keys: Any) -> Any:
     """Write the keys of the numbers in one bin, sorted; returns how many."""
     count = 0
     for first in range(0, size, DRAW_GROUP):
-        if _bin(load_f32(peaks + first // (DRAW_GROUP // 4)), largest, inverse) <= wanted:
+        if _bin(load_f32(peaks + first // (DRAW_GROUP // 4)), largest, per_logit) <= wanted:
             end = min(first + DRAW_GROUP, size)
-            if end - first < DRAW_GROUP or _near(row, first, largest, inverse, wanted):
+            if end - first < DRAW_GROUP or _near(row, first, largest, per_logit, wanted):
                 for i in range(first, end):
-                    if _bin(load_f32(row + 4 * i), largest, inverse) == wanted:
+                    if _bin(load_f32(row + 4 * i), largest, per_logit) == wanted:
                         store_i64(keys + 8 * count, _key(row, i))
                         count += 1
     _sort(keys, count)
@@ -218,14 +242,14 @@ def _sort(keys: Any, count: Any) -> None:
 
 @part
 def _walk(
-    row: Any, size: Any, peaks: Any, largest: Any, inverse: Any, bins: Any, last: Any, keys: Any,
+    row: Any, size: Any, peaks: Any, largest: Any, inverse: Any, per_logit: Any, bins: Any, last: Any, keys: Any,
     most: Any, share: Any, least: Any, target: Any,
 ) -> Any:  # fmt: skip
     """Go through the sorted row. It ends after ``most`` numbers, where weights reach ``share``, at the first weight
     that is not above ``least``, or where their running sum exceeds ``target``. Returns how many were passed, the sum
     of their weights, and the last of them."""
     count, mass, token = 0, 0.0, 0
-    floor = np.int64(-np.log(least) * np.float64(_SCALE)) - 2 if least > 0 else np.int64(BINS)
+    floor = np.int64(-np.log(least) * np.float64(per_logit / inverse)) - 2 if least > 0 else np.int64(BINS)
     for b in range(last + 1):
         here = load_i64(bins + 16 * b)
         if here == 0:
@@ -235,7 +259,7 @@ def _walk(
             count += here
             mass = beyond
             continue
-        found = _collect(row, size, peaks, largest, inverse, b, keys)
+        found = _collect(row, size, peaks, largest, per_logit, b, keys)
         for i in range(found):
             index = load_i64(keys + 8 * i) & 0xFFFFFFFF
             weight = np.float64(_weight(load_f32(row + 4 * index), largest, inverse))
@@ -249,29 +273,35 @@ def _walk(
 
 @part
 def _draw_filtered(
-    row: Any, size: Any, largest: Any, inverse: Any, settings: Any, peaks: Any, sums: Any, bins: Any, keys: Any,
-    tile: Any,
+    row: Any, size: Any, largest: Any, lowest: Any, inverse: Any, settings: Any, peaks: Any, sums: Any, bins: Any,
+    keys: Any, tile: Any,
 ) -> Any:  # fmt: skip
     """Top-k, then top-p of what it leaves, then min-p, then the draw."""
     top_k, top_p = np.int64(load_f64(settings + 8)), load_f64(settings + 16)
     min_p, number = load_f64(settings + 24), load_f64(settings + 32)
+    per_logit = _SCALE * inverse
+    if lowest > -_INFINITY:  # a flat row is spread over all bins, so that none has much to be sorted
+        per_logit = max(per_logit, np.float32(BINS - 2) / max(largest - lowest, np.float32(1e-3)))
     groups, last = (size + DRAW_GROUP - 1) // DRAW_GROUP, np.int64(BINS - 2)
     if min_p > 0 and not (0 < top_k < size and top_p > 0):  # else top-p takes its share of more than min-p leaves
-        last = min(last, np.int64(-np.log(min_p) * np.float64(_SCALE)) + 2)
-    most, share = size + 1, np.inf
+        last = min(last, np.int64(-np.log(min_p) * np.float64(per_logit / inverse)) + 2)
+    most, share, weights = size + 1, np.inf, 0
     if 0 < top_k < size:
         most = top_k
     elif top_p > 0:
-        share = top_p * _sum_groups(row, size, largest, inverse, sums, tile)
+        weights = keys  # whose place is free until keys are collected
+        share = top_p * _sum_groups(row, size, largest, inverse, sums, weights, DRAW_GROUP)
     # What is enough among the peaks is enough among all.
-    _fill_bins(peaks, groups, 0, largest, inverse, bins, last, tile)
+    _fill_bins(peaks, groups, 0, largest, inverse, per_logit, bins, last, tile, 0)
     last = _depth(bins, last, most, share)
-    _fill_bins(row, size, peaks, largest, inverse, bins, last, tile)
+    _fill_bins(row, size, peaks, largest, inverse, per_logit, bins, last, tile, weights)
     if most <= size and top_p > 0:
-        _, mass, _ = _walk(row, size, peaks, largest, inverse, bins, last, keys, most, np.inf, 0.0, np.inf)
+        _, mass, _ = _walk(row, size, peaks, largest, inverse, per_logit, bins, last, keys, most, np.inf, 0.0, np.inf)
         share = top_p * mass
-    kept, mass, _ = _walk(row, size, peaks, largest, inverse, bins, last, keys, most, share, min_p, np.inf)
-    _, _, token = _walk(row, size, peaks, largest, inverse, bins, last, keys, kept, np.inf, 0.0, number * mass)
+    kept, mass, _ = _walk(row, size, peaks, largest, inverse, per_logit, bins, last, keys, most, share, min_p, np.inf)
+    _, _, token = _walk(
+        row, size, peaks, largest, inverse, per_logit, bins, last, keys, kept, np.inf, 0.0, number * mass
+    )
     return token
 
 
@@ -283,11 +313,11 @@ def draw(args: int, chunk: int, thread: int) -> None:
     target = load_i64(args + 32) + 8 * chunk
     bins = load_i64(args + 40) + thread * load_i64(args + 48)
     tile = bins + 16 * BINS
-    peaks = tile + 4 * DRAW_GROUP
+    peaks = tile + 8 * DRAW_GROUP
     groups = (size + DRAW_GROUP - 1) // DRAW_GROUP
     sums = peaks + 4 * groups
     keys = peaks + 8 * groups
-    largest = _find_peaks(row, size, peaks)
+    largest, lowest = _find_peaks(row, size, peaks)
     if not -_INFINITY < largest < _INFINITY:
         store_i64(target, -1)
         return
@@ -297,9 +327,9 @@ def draw(args: int, chunk: int, thread: int) -> None:
         return
     inverse = np.float32(1 / temperature)
     if 0 < load_f64(settings + 8) < size or load_f64(settings + 16) > 0 or load_f64(settings + 24) > 0:
-        store_i64(target, _draw_filtered(row, size, largest, inverse, settings, peaks, sums, bins, keys, tile))
+        store_i64(target, _draw_filtered(row, size, largest, lowest, inverse, settings, peaks, sums, bins, keys, tile))
         return
-    wanted = load_f64(settings + 32) * _sum_groups(row, size, largest, inverse, sums, tile)
+    wanted = load_f64(settings + 32) * _sum_groups(row, size, largest, inverse, sums, tile, 0)
     group, before = _find(sums, groups, wanted)
     first = group * DRAW_GROUP
     last = min(first + DRAW_GROUP, size)
@@ -316,8 +346,8 @@ def likeliest(args: int, chunk: int, thread: int) -> None:
     tile = load_i64(args + 48) + thread * load_i64(args + 56)
     peaks = tile + 4 * DRAW_GROUP
     groups = (size + DRAW_GROUP - 1) // DRAW_GROUP
-    largest = _find_peaks(row, size, peaks)
-    total = _sum_groups(row, size, largest, np.float32(1), peaks + 4 * groups, tile)
+    largest, _ = _find_peaks(row, size, peaks)
+    total = _sum_groups(row, size, largest, np.float32(1), peaks + 4 * groups, tile, 0)
     store_f64(load_i64(args + 32) + 8 * chunk, np.float64(largest) + np.log(total))
     if wanted == 0:
         return
