@@ -3,33 +3,17 @@
 from __future__ import annotations
 
 import json
-import warnings
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from mistralrs.checkpoint import ModelFiles
 from mistralrs.loading.chat import ChatTemplate
 from mistralrs_plugins.formats.gguf.checkpoint import open_gguf
+from tests.chat.conftest import Reference
 from tests.chat.conversations import CONVERSATIONS, TEMPLATES, TOOLS
 
 TOKENS = {"bos_token": "<s>", "eos_token": "</s>"}
-Reference = Callable[..., str]
-
-
-@pytest.fixture(scope="module")
-def reference() -> Reference:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from transformers.utils.chat_template_utils import render_jinja_template
-
-    def render(source: str, messages: list[dict[str, Any]], **inputs: Any) -> str:
-        texts, _ = render_jinja_template([messages], chat_template=source, **inputs)
-        return str(texts[0])
-
-    return render
 
 
 @pytest.mark.parametrize("thinking", [True, False])

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +10,13 @@ import pytest
 
 from mistralrs.errors import RequestError
 from mistralrs.loading.chat import ChatTemplate
+from tests.chat.conftest import Reference
 from tests.chat.conversations import CONVERSATIONS, TOOLS
-from tests.npm import model_files
-from tests.real_templates import template_files
+from tests.published import npm_files, template_files
 
 TOKENS = {"bos_token": "<s>", "eos_token": "</s>"}
 # Templates that ask for a date get the same one on both sides; Mistral's want ids of nine characters.
 DATE, NINE = "01 Jan 2026", "callid001"
-Reference = Callable[..., str]
 
 pytestmark = pytest.mark.slow
 
@@ -27,19 +24,6 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def files() -> list[Path]:
     return template_files()
-
-
-@pytest.fixture(scope="module")
-def reference() -> Reference:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from transformers.utils.chat_template_utils import render_jinja_template
-
-    def render(source: str, messages: list[dict[str, Any]], **inputs: Any) -> str:
-        texts, _ = render_jinja_template([messages], chat_template=source, **inputs)
-        return str(texts[0])
-
-    return render
 
 
 def conversation(name: str) -> list[dict[str, Any]]:
@@ -82,7 +66,7 @@ def test_every_family_s_prompt_equals_transformers(
 @pytest.mark.parametrize("tools", [None, TOOLS], ids=["no tools", "tools"])
 @pytest.mark.parametrize("name", CONVERSATIONS)
 def test_several_named_templates(reference: Reference, name: str, tools: Any) -> None:
-    config = json.loads((model_files("command_r_plus") / "tokenizer_config.json").read_text("utf-8"))
+    config = json.loads((npm_files("command_r_plus") / "tokenizer_config.json").read_text("utf-8"))
     sources = {item["name"]: item["template"] for item in config["chat_template"]}
     assert {"default", "tool_use"} <= sources.keys()
     tokens = {key: config[key] for key in ("bos_token", "eos_token")}
