@@ -9,11 +9,13 @@ from hypothesis import strategies as st
 
 from mistralrs.layouts import LAYOUTS
 from mistralrs.ops import StepContext, Weight
+from mistralrs_plugins.kernels.cpu.program.weights import COVERED
 from tests.kernels.probes import FACTOR_BYTES, Sequences, compiled_table, nmse, random_weight, reference_table, run_both
 
 # Blocks without a compiled form are decoded by the reference.
 QUANTIZED = [name for name in LAYOUTS if name in FACTOR_BYTES]
 DENSE = [name for name, layout in LAYOUTS.items() if layout.dense]
+DENSE_COVERED = [name for name in DENSE if name in COVERED]
 INTEGER_ERROR, FLOAT_ERROR = 1e-8, 1e-6
 
 
@@ -53,14 +55,16 @@ def test_any_sizes(name: str, rows: int, blocks: int, tokens: int, seed: int) ->
 
 
 @settings(max_examples=20, deadline=None)
-@given(rows=st.integers(1, 20), width=st.integers(1, 70), tokens=st.integers(1, 10))
-def test_floats_of_odd_widths(rows: int, width: int, tokens: int) -> None:
+@given(
+    name=st.sampled_from(DENSE_COVERED), rows=st.integers(1, 20), width=st.integers(1, 70), tokens=st.integers(1, 20)
+)
+def test_floats_of_odd_widths(name: str, rows: int, width: int, tokens: int) -> None:
     x = torch.randn(tokens, width)
-    actual, expected = both(random_weight("f32", rows, width), x)
+    actual, expected = both(random_weight(name, rows, width), x)
     torch.testing.assert_close(actual, expected, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", QUANTIZED)
+@pytest.mark.parametrize("name", [*QUANTIZED, *DENSE_COVERED])
 def test_rows_do_not_depend_on_their_neighbours(name: str) -> None:
     """What one request computes is the same whoever shares its step, on either side of the crossover."""
     weight, x = random_weight(name, 24, 512), torch.randn(12, 512)

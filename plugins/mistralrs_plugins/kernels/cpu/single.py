@@ -21,15 +21,12 @@ from mistralrs_plugins.kernels.cpu.program.program import Program
 from mistralrs_plugins.kernels.cpu.program.weights import NotCompiled, Table, for_products, table_of
 from mistralrs_plugins.kernels.cpu.threads import shared_pool
 
-_DENSE_LIMIT = 16
-"""Rows from which torch multiplies plain floats faster: its product keeps tiles of both sides in registers."""
-
 _lock = threading.Lock()
 
 
 def linear(x: Tensor, weight: Weight, bias: Tensor | None) -> Tensor:
     """``x @ weight.T + bias``, for ``x`` float32 ``[tokens, width]``; other types go by way of decoded weights."""
-    if x.dtype != torch.float32 or x.dim() != 2 or (is_dense(weight.layout.name) and len(x) >= _DENSE_LIMIT):
+    if x.dtype != torch.float32 or x.dim() != 2:
         return F.linear(x, weight.to_dense(x.dtype), bias)
     try:
         weight = for_products(weight)  # prepared already, unless it comes from elsewhere than a model

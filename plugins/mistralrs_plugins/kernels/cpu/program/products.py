@@ -25,6 +25,8 @@ _SHARES = 4
 """Matrices are cut into a multiple of so many chunks of equal size, so that no thread waits for a last odd one."""
 _TILE_BYTES = 40
 """Scratch memory for each value of a weight row: 16 unpacked rows take 32 bytes and up to 8 for scales and minima."""
+_WIDENED_BYTES = 16
+"""The same for floats of half precision: four rows as whole floats."""
 
 
 def is_dense(layout: str) -> bool:
@@ -56,7 +58,7 @@ def product_call(
     """``output = activations @ weight.T + bias + residual``. ``weight`` stands in for the address in ``table``."""
     each = _chunk_rows(table)
     given = strided(activations) if isinstance(activations, Place) else activations
-    scratch = 0 if is_dense(layout) else 64 + _TILE_BYTES * table.width
+    scratch = _WIDENED_BYTES * table.width if is_dense(layout) else 64 + _TILE_BYTES * table.width
     arguments: list[Argument] = [AddressOf(rows), *given, table.width]
     arguments += [table.address if weight is None else weight, table.row_bytes, table.rows, *output, *residual]
     arguments += [bias, each, Scratch(scratch), scratch]
