@@ -12,7 +12,7 @@ from mistralrs.loading.estimate import MemoryEstimate
 from mistralrs.plugin import Ref
 from tests.engine import small_tokenizers
 
-SLOW, NUMERICAL, BROKEN, SPOKEN, ENDS, STUCK, LONG = MARKS = "~", "^", "|", "@", "$", "%", "&"
+SLOW, NUMERICAL, BROKEN, SPOKEN, ENDS, STUCK, LONG = MARKS = "~", "^", "|", "@", "$", "%", "`"
 """20 ms a token, NaN as the fourth, a step that raises, the text below, an end after two tokens, 1.5 s for the first
 token, 0.4 s for each.
 """

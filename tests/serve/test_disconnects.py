@@ -31,7 +31,7 @@ def test_one_step_after_a_client_has_gone_its_blocks_are_free(tmp_path: Path, st
     budget = 4096 if state == "answered" else 32
     with scripted({"steps": str(steps), "prefix_cache": False, "max_batched_tokens": budget}) as server:
         server.wait_ready()
-        staying = server.stream({"prompt": "&", "max_tokens": STEPS}, "/v1/completions")
+        staying = server.stream({"prompt": "`", "max_tokens": STEPS}, "/v1/completions")
         events = staying.events()
         next(events)
         with socket.create_connection(("127.0.0.1", server.port), timeout=30) as leaving:

@@ -32,7 +32,7 @@ def small() -> Iterator[RunningServer]:
 @pytest.fixture
 def full(small: RunningServer) -> Iterator[RunningServer]:
     """A server all of whose places are taken, by answers that take minutes."""
-    events = small.stream({"prompt": "&", "max_tokens": 250, "n": PLACES}, "/v1/completions").events()
+    events = small.stream({"prompt": "`", "max_tokens": 250, "n": PLACES}, "/v1/completions").events()
     next(events)
     yield small
     events.close()
@@ -89,7 +89,7 @@ def test_a_place_that_is_given_back_is_taken_again() -> None:
     with scripted({"max_seqs": 1}, max_queue=0) as server:
         server.wait_ready()
         for _ in range(3):
-            events = server.stream({"prompt": "&", "max_tokens": 200}, "/v1/completions").events()
+            events = server.stream({"prompt": "`", "max_tokens": 200}, "/v1/completions").events()
             next(events)
             assert server.chat("x").status == 429
             events.close()
