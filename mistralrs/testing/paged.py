@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate
 from typing import Any
@@ -32,6 +33,19 @@ def reference_backend() -> Backend:
 def dense(_path: str) -> QuantMethod:
     """Every projection as it is stored."""
     return Dense()
+
+
+class CountingOps(Ops):
+    """Counts what runs, by the operation's name."""
+
+    def __init__(self, table: OpTable) -> None:
+        super().__init__(table)
+        self.calls: Counter[str] = Counter()
+
+    def run(self, op: str, layout: str, *args: Any) -> Any:
+        """See :class:`mistralrs.ops.Ops`."""
+        self.calls[op] += 1
+        return super().run(op, layout, *args)
 
 
 class PagedModel:

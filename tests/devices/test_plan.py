@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import replace
-from typing import Any
 
 import pytest
 import torch
@@ -12,12 +10,12 @@ import torch
 from mistralrs.devices.plan import DevicePlan, automatic, manual
 from mistralrs.errors import UsageError
 from mistralrs.layouts import F32
-from mistralrs.ops import AttentionMeta, LayerCache, Ops, OpTable, Slot, StepContext, record
-from mistralrs.plugin import ArchitectureSpec
+from mistralrs.ops import Slot, record
 from mistralrs.plugin.host import PluginHost
 from mistralrs.plugin.policy import Policy
+from mistralrs.testing.paged import CountingOps, PagedModel
 from mistralrs.testing.tiny import random_tensors, tiny_config
-from mistralrs.weights import DictSource, MetaSource, Sizes, WeightBuilder, measure
+from mistralrs.weights import DictSource, MetaSource, Sizes, measure
 
 CPU = torch.device("cpu")
 A, B = Slot("cpu-a", CPU), Slot("cpu-b", CPU)
@@ -77,49 +75,6 @@ def test_manual_plans_that_do_not_add_up(text: str, message: str) -> None:
         manual(text, 4, [A, B], A)
 
 
-class Counting(Ops):
-    """Counts what runs."""
-
-    def __init__(self, table: OpTable) -> None:
-        super().__init__(table)
-        self.calls: Counter[str] = Counter()
-
-    def run(self, op: str, layout: str, *args: Any) -> Any:
-        self.calls[op] += 1
-        return super().run(op, layout, *args)
-
-
-class Tiny:
-    """One architecture's tiny model under a plan."""
-
-    def __init__(self, spec: ArchitectureSpec, host: PluginHost, plan: DevicePlan | None) -> None:
-        raw = tiny_config(spec, num_hidden_layers=4)
-        self.config = spec.config.load().model_validate(raw)
-        self.state = random_tensors(spec, raw)
-        self.table = OpTable([host.resolve("kernels", "torch").backend.load()()])
-        wb = WeightBuilder(DictSource(self.state))
-        self.builder = plan.apply(wb) if plan else wb
-        self.module = spec.build.load()(self.config, self.builder)
-
-    def context(self) -> StepContext:
-        count = len(PROMPT)
-        meta = AttentionMeta(
-            query_start=torch.tensor([0, count]),
-            context=torch.tensor([count]),
-            slots=torch.arange(count),
-            blocks=torch.tensor([[0]]),
-            queries=[count],
-            contexts=[count],
-        )
-        caches = [
-            LayerCache(*(torch.zeros(1, 8, spec.kv_heads, spec.head_dim) for _ in "kv")) for spec in self.builder.caches
-        ]
-        rows = torch.arange(count)
-        return StepContext(
-            ops=Counting(self.table), ids=torch.tensor(PROMPT), positions=rows, rows=rows, meta=meta, caches=caches
-        )
-
-
 def test_states_are_counted_by_sequence_and_not_by_token() -> None:
     sizes = replace(SIZES, cached=(8, 0, 8, 0), states=(0, 40, 0, 40))
     assert sizes.kept(range(4), 2, 3) == 2 * 16 + 3 * 80
@@ -128,27 +83,30 @@ def test_states_are_counted_by_sequence_and_not_by_token() -> None:
     for sequences, expected in ((0, "aabb"), (1, "abbb")):
         plan = automatic(sizes, {A: 300, B: 10_000}, 2, sequences)
         assert "".join("a" if slot == A else "b" for slot in plan.layers) == expected
-    with pytest.raises(UsageError, match="cache 0.1 MiB"):
+    with pytest.raises(UsageError, match=r"cache 0\.1 MiB"):
         automatic(sizes, {A: 600}, 2, 1000)
 
 
 @pytest.mark.parametrize("name", ["llama", "phi3", "gemma3"])
 @pytest.mark.parametrize("layout", ["aabb", "abab", "bbbb", "aaaa"])
 def test_two_slots_of_one_cpu(name: str, layout: str) -> None:
-    host = PluginHost(Policy())
-    spec = host.resolve("architecture", name)
+    """The exam of every architecture has two of these plans; here are those of one slot, and the recorded step."""
+    spec = PluginHost(Policy()).resolve("architecture", name)
+    raw = tiny_config(spec, num_hidden_layers=4)
+    tensors = random_tensors(spec, raw)
     plan = DevicePlan(A, tuple({"a": A, "b": B}[each] for each in layout))
-    mapped, plain = Tiny(spec, host, plan), Tiny(spec, host, None)
+    mapped, plain = (PagedModel(spec, raw, DictSource(tensors), plan=each) for each in (plan, None))
+    step = mapped.context({"first": PROMPT})
+    step.ops = counting = CountingOps(mapped.table)
     with torch.inference_mode():
-        step = mapped.context()
-        assert torch.equal(mapped.module(step), plain.module(plain.context()))
-        assert step.ops.calls["transfer"] == plan.borders  # type: ignore[attr-defined]
+        assert torch.equal(mapped.module(step), plain.step({"first": PROMPT})["first"])
+        assert counting.calls["transfer"] == plan.borders
         constants = [*mapped.module.buffers(), *mapped.module.parameters()]
-        recording, first = record(mapped.module, mapped.context(), constants)
-        assert torch.equal(recording.play(mapped.context()), first)
+        recording, logits = record(mapped.module, mapped.context({"second": PROMPT}), constants)
+        assert torch.equal(recording.play(mapped.context({"third": PROMPT})), logits)
 
-    sizes = measure(spec.build.load(), mapped.config, MetaSource(dict.fromkeys(mapped.state, F32)))
-    assert sizes.total == sum(tensor.nbytes for tensor in mapped.state.values())
+    sizes = measure(spec.build.load(), mapped.config, MetaSource(dict.fromkeys(tensors, F32)))
+    assert sizes.total == sum(tensor.nbytes for tensor in tensors.values())
     for share in plan.shares(sizes, 1):
         placed = sum(request.nbytes for request in mapped.builder.log if request.slot == share.slot)
         assert placed == share.weights

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
@@ -16,11 +15,11 @@ from mistralrs.devices.plan import DevicePlan
 from mistralrs.errors import ModelFormatError, PluginError
 from mistralrs.kvcache.paged import bytes_per_state
 from mistralrs.layouts import F32
-from mistralrs.ops import Ops, OpTable, Program, RecordingRefused, Slot, record
+from mistralrs.ops import Program, RecordingRefused, Slot, record
 from mistralrs.plugin import ArchitectureSpec
 from mistralrs.plugin.host import PluginHost
 from mistralrs.testing.conformance.base import PluginConformance
-from mistralrs.testing.paged import PagedModel
+from mistralrs.testing.paged import CountingOps, PagedModel
 from mistralrs.testing.quantized import EightBitSource
 from mistralrs.testing.tiny import random_tensors, tiny_config
 from mistralrs.weights import DictSource, MetaSource, Sizes, WeightBuilder, measure
@@ -173,7 +172,7 @@ class ArchitectureConformance(PluginConformance):
         split, whole = make(plan=plan), make()
         ids = self.prompt(whole, 4, 9)
         step = split.context({"a": ids})
-        step.ops = counting = _Counting(split.table)
+        step.ops = counting = CountingOps(split.table)
         with torch.inference_mode():
             logits = split.module(step)
         assert torch.equal(logits, whole.step({"a": ids})["a"])
@@ -261,18 +260,6 @@ def published(reference: Any) -> dict[str, Tensor]:
     except ImportError:  # before 5.0 the names were the same
         return state
     return dict(revert_weight_conversion(reference, state))
-
-
-class _Counting(Ops):
-    """Counts what runs."""
-
-    def __init__(self, table: OpTable) -> None:
-        super().__init__(table)
-        self.calls: Counter[str] = Counter()
-
-    def run(self, op: str, layout: str, *args: Any) -> Any:
-        self.calls[op] += 1
-        return super().run(op, layout, *args)
 
 
 def two_places(
