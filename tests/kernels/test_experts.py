@@ -89,6 +89,26 @@ def test_experts_equal_a_loop_over_tokens(names: tuple[str, ...], tokens: int, q
     assert (result - expected).square().mean() <= (5e-4 if quantized else 1e-9) * expected.square().mean()
 
 
+@pytest.mark.parametrize("quantized", [False, True])
+@pytest.mark.parametrize("counts", [(0, 0, 0, 0, 0), (0, 1, 0, 0, 2), (7, 0, 40, 1, 3)])
+def test_all_experts_at_once_equal_each_by_itself(quantized: bool, counts: tuple[int, ...]) -> None:
+    run = ops("cpu", "torch")
+    plain, x = noise(EXPERTS, INNER, WIDTH, seed=3), noise(sum(counts), WIDTH)
+    whole = eight_bit(plain) if quantized else Weight.dense(plain)
+    stack, bias = Stack(tuple(map(run.table.prepare, Stack.of(whole).each))), noise(EXPERTS, INNER, seed=4)
+    result = run.expert_linear(x, torch.tensor(counts).cumsum(0), stack, bias)
+    each = zip(x.split(counts), stack.each, bias, strict=True)
+    assert torch.equal(result, torch.cat([run.linear(rows, weight, own) for rows, weight, own in each]))
+
+
+def test_half_precision_rows_go_through_decoded_experts() -> None:
+    run, plain = ops("cpu", "torch"), noise(EXPERTS, INNER, WIDTH, seed=3)
+    x, ends = noise(4, WIDTH).bfloat16(), torch.tensor([0, 1, 1, 4, 4])
+    result = run.expert_linear(x, ends, Stack.of(Weight.dense(plain)))
+    expected = torch.cat([x[:1] @ plain[1].bfloat16().T, x[1:] @ plain[3].bfloat16().T])
+    torch.testing.assert_close(result, expected)
+
+
 def test_weights_may_come_first(reference: Ops) -> None:
     x, chosen, weights = noise(3, 4), torch.tensor([[1], [0], [1]]), torch.tensor([[2.0], [3.0], [0.5]])
     rows, order, ends = reference.dispatch(x, chosen, 2, weights)

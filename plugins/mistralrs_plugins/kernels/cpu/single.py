@@ -21,7 +21,8 @@ from mistralrs_plugins.kernels.cpu.program.program import Program
 from mistralrs_plugins.kernels.cpu.program.weights import NotCompiled, Table, for_products, table_of
 from mistralrs_plugins.kernels.cpu.threads import shared_pool
 
-_lock = threading.Lock()
+one_at_a_time = threading.Lock()
+"""Held by whoever fills in and runs a program that others use too."""
 
 
 def linear(x: Tensor, weight: Weight, bias: Tensor | None) -> Tensor:
@@ -38,7 +39,7 @@ def linear(x: Tensor, weight: Weight, bias: Tensor | None) -> Tensor:
     x, bias = x.contiguous(), None if bias is None else bias.float().contiguous()
     out = x.new_empty(x.shape[0], table.rows)
     if x.shape[0]:
-        with _lock:
+        with one_at_a_time:
             _run(x, table, weight.layout.name, bias, out)
     return out
 

@@ -41,14 +41,14 @@ class Number(IntEnum):
 class AddressOf:
     """The address of one of the step's numbers: for what differs from step to step."""
 
-    number: Number
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
 class Current:
     """One of the step's numbers itself, put into the arguments anew for each step."""
 
-    number: Number
+    number: int
 
 
 @dataclass(eq=False, slots=True)

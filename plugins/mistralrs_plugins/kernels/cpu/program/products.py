@@ -47,7 +47,7 @@ def quantize_call(source: Sequence[Argument], width: int, rows: Number, target: 
 def product_call(
     layout: str,
     table: Table,
-    rows: Number,
+    rows: int,
     activations: Place | Sequence[Argument],
     output: Sequence[Argument],
     *,

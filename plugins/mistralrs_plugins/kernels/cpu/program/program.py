@@ -11,7 +11,6 @@ from mistralrs_plugins.kernels.cpu.jit.code import kernel_address
 from mistralrs_plugins.kernels.cpu.jit.parallel import prepare
 from mistralrs_plugins.kernels.cpu.program.arguments import (
     AddressOf,
-    Call,
     Current,
     Number,
     Place,
@@ -34,13 +33,16 @@ def aligned(words: int) -> np.ndarray[Any, np.dtype[np.int64]]:
 
 
 class Program:
-    """Stages of calls as memory that the executor walks. Room for ``capacity`` tokens, made larger when needed."""
+    """Stages of calls as memory that the executor walks. Room for ``capacity`` tokens, made larger when needed.
 
-    def __init__(self, stages: Sequence[Stage]) -> None:
+    ``further`` numbers follow the step's own.
+    """
+
+    def __init__(self, stages: Sequence[Stage], further: int = 0) -> None:
         self._stages = [stage for stage in stages if stage.calls]
         self.row_bytes = plan_buffers(self._stages)
         self.capacity = 0
-        self.numbers = aligned(len(Number))
+        self.numbers = aligned(len(Number) + further)
         self._pool: Any = None
         self._calls = [call for stage in self._stages for call in stage.calls]
         prepare(call.kernel for call in self._calls)
@@ -62,15 +64,23 @@ class Program:
 
     def run(self) -> None:
         """Run with the numbers as they are."""
-        for at, number in self._current:
-            self._arguments[at] = self.numbers[number]
+        self._arguments[self._places] = self.numbers[self._current]
         self._pool.run(self._address)
+
+    def address(self, place: Place) -> int:
+        """Where a place is; another one after the next :meth:`fit`."""
+        start: int = self._memory.ctypes.data + place.buffer.offset * self.capacity
+        return start + place.offset
+
+    def use(self, stage: int, calls: int) -> None:
+        """Leave out all but the first ``calls`` of a stage."""
+        self._tables[1][stage * _STAGE_WORDS + 18] = calls
 
     def _write(self) -> None:
         calls = aligned(len(self._calls) * _CALL_WORDS)
         stages = aligned(len(self._stages) * _STAGE_WORDS)
         self._arguments = aligned(sum(len(call.arguments) for call in self._calls))
-        self._current: list[tuple[int, Number]] = []
+        current: list[tuple[int, int]] = []
         at = 0
         for index, call in enumerate(self._calls):
             record = calls[index * _CALL_WORDS :]
@@ -79,7 +89,13 @@ class Program:
             record[2] = call.fixed
             for number, chunks in call.per.items():
                 record[3 + number] = chunks
-            at = self._write_arguments(call, at)
+            for argument in call.arguments:
+                if isinstance(argument, Current):
+                    current.append((at, argument.number))
+                else:
+                    self._arguments[at] = self._word(argument)
+                at += 1
+        self._places, self._current = np.array(current, np.intp).reshape(-1, 2).T
         first = 0
         for index, stage in enumerate(self._stages):
             stages[index * _STAGE_WORDS + 17 : index * _STAGE_WORDS + 19] = first, len(stage.calls)
@@ -89,21 +105,11 @@ class Program:
         self._header[:4] = len(self._stages), stages.ctypes.data, calls.ctypes.data, self.numbers.ctypes.data
         self._address = self._header.ctypes.data
 
-    def _write_arguments(self, call: Call, at: int) -> int:
-        for argument in call.arguments:
-            if isinstance(argument, Current):
-                self._current.append((at, argument.number))
-            else:
-                self._arguments[at] = self._word(argument)
-            at += 1
-        return at
-
     def _word(self, argument: Any) -> int:
         if isinstance(argument, AddressOf):
             return self.numbers.ctypes.data + 8 * argument.number
         if isinstance(argument, Place):
-            start: int = self._memory.ctypes.data + argument.buffer.offset * self.capacity
-            return start + argument.offset
+            return self.address(argument)
         if isinstance(argument, Scratch):
             return int(self._scratch.ctypes.data)
         return float_word(argument) if isinstance(argument, float) else int(argument)
