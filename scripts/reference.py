@@ -53,7 +53,8 @@ def models() -> Iterator[str]:
     """The installed architectures and what they serve."""
     host = PluginHost()
     yield "# Supported models\n"
-    yield "Quantization and adapters work on projections and kernels on operations, whatever the architecture."
+    yield "Quantization works on projections and kernels on operations, whatever the architecture."
+    yield "No plugin makes adapters yet."
     yield f"Installed quantizations: {_names(host, 'quantization')}. Installed kernels: {_names(host, 'kernels')}.\n"
     specs = list(host.specs("architecture"))
     sizes = sorted({spec.build.target.partition(":")[0] for spec in specs})
