@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
-from mistralrs.engine.engine import Engine
-from mistralrs.engine.request import EngineOutput
 from mistralrs.engine.thread import EngineThread
 from tests.engine.scripted import NAN, Move, ScriptedModel, Slow, hashed, make_engine
+from tests.serve.led_steps import follow
 from tests.serve.scripted_text import (
     BROKEN,
     CONTEXT,
@@ -49,21 +47,11 @@ def answer(past: tuple[int, ...]) -> Move:
 
 
 def make(settings: dict[str, Any]) -> EngineThread:
-    """Start the engine. With ``steps``, a file, it notes when each step begins and how many blocks are held then."""
-    steps = settings.pop("steps", None)
+    """Start the engine. With ``led_by``, a folder, each step waits for leave: see :mod:`tests.serve.led_steps`."""
+    folder = settings.pop("led_by", None)
     sizes = {"context_length": CONTEXT, "num_blocks": 256, "eos_ids": frozenset({END}), **settings}
     engine = make_engine(ScriptedModel(answer), TOKENIZER, **sizes)
-    if steps is not None:
-        _note_steps(engine, Path(steps))
-    return EngineThread(engine).start()
-
-
-def _note_steps(engine: Engine, file: Path) -> None:
-    step = engine.step
-
-    def noted() -> list[EngineOutput]:
-        with file.open("a") as steps:
-            steps.write(f"{time.monotonic()} {engine.scheduler.pool.used}\n")
-        return step()
-
-    engine.step = noted  # type: ignore[method-assign]
+    thread = EngineThread(engine)
+    if folder is not None:
+        follow(engine, thread, Path(folder))
+    return thread.start()
