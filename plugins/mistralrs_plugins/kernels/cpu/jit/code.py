@@ -101,10 +101,14 @@ def kernel_function(name: str, arguments: int) -> Callable[..., None]:
     return call
 
 
+def folder(module: str) -> Path:
+    """Where what is known of a module's kernels is kept: its name stands for all that their code depends on."""
+    return Path(user_cache_path("mistralrs")) / "kernels" / digest(module)
+
+
 def _file(name: str) -> Path:
-    """Where a kernel's object is kept: the folder stands for all that it depends on."""
-    home = Path(user_cache_path("mistralrs")) / "kernels" / digest(name.partition(":")[0])
-    return home / (name.replace(":", "-") + ".o")
+    """Where a kernel's object is kept."""
+    return folder(name.partition(":")[0]) / (name.replace(":", "-") + ".o")
 
 
 def _read(name: str) -> bytes | None:
@@ -121,13 +125,16 @@ def _read(name: str) -> bytes | None:
 
 
 def _write(name: str, code: bytes) -> None:
-    """Keep the object, all or nothing. A cache that cannot be written costs time at the next start, no more."""
-    file = _file(name)
+    write_whole(_file(name), hashlib.sha256(code).digest() + code)
+
+
+def write_whole(file: Path, data: bytes) -> None:
+    """Keep ``data``, all or nothing. A cache that cannot be written costs time at the next start, no more."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         handle, part = tempfile.mkstemp(dir=file.parent)
         with os.fdopen(handle, "wb") as out:
-            out.write(hashlib.sha256(code).digest() + code)
+            out.write(data)
         os.replace(part, file)
     except OSError as error:
         log.info("compiled kernels are not kept in %s: %s", file.parent, error.strerror)

@@ -6,7 +6,8 @@ Integers are multiplied and summed over a group of 16 or 32 values; only that su
 
 For few rows of activations weights are unpacked into registers, for each row anew: that is bound by how fast weights
 arrive. For more, 16 weight rows are unpacked into a tile in the cache, and four rows of activations at a time are
-multiplied with it. Both sum the same integers, so that a row's result does not depend on its neighbours.
+multiplied with it. Both sum the same integers, so that a row's result does not depend on its neighbours. From how many
+rows on the second way is taken is an argument, because it differs between processors and types.
 """
 
 from __future__ import annotations
@@ -37,8 +38,6 @@ from mistralrs_plugins.kernels.cpu.kernels.sizes import ROWS
 
 Kernel = Callable[[int, int, int], None]
 
-TILE_FROM = 3
-"""Rows of activations from which unpacking into a tile is faster (measured)."""
 _AHEAD = 4096
 """How far ahead weights are asked for: a page, because the processor's own prefetching stops at the end of one."""
 
@@ -274,7 +273,7 @@ def make_product(name: str) -> Kernel:
 
     Arguments: address of the number of activation rows; activations, their stride; width; weights, bytes of a row,
     rows; output, its stride; residual (0: none), its stride; bias (0: none); weight rows in a chunk, a multiple of 8;
-    scratch memory, its size for each thread.
+    scratch memory, its size for each thread; rows of activations from which weights are unpacked into a tile.
     """
     layout = packed_layout(name)
     direct, unpack_tile, multiply = make_direct(layout), make_unpack(layout), make_tile(layout)
@@ -317,7 +316,7 @@ def make_product(name: str) -> Kernel:
         first = chunk * each
         last = min(first + each, load_i64(args + 48))
         scratch = load_i64(args + 104) + thread * load_i64(args + 112)
-        if count < TILE_FROM:
+        if count < load_i64(args + 120):
             by_eights(args, first, last, count, scratch)
         else:
             by_tiles(args, first, last, count, scratch)

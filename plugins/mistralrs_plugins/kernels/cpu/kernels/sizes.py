@@ -3,6 +3,9 @@
 ROWS = 8
 """Weight rows side by side in a packed weight."""
 
+TILE_BYTES = 40
+"""Scratch memory for each value of a weight row: 16 unpacked rows take 32 bytes and up to 8 for scales and minima."""
+
 DRAW_GROUP = 64
 """Logits that are looked at together."""
 

@@ -81,7 +81,14 @@ class Scratch:
     size: int
 
 
-Argument = int | float | AddressOf | Current | Place | Scratch
+@dataclass(frozen=True, slots=True)
+class TilesFrom:
+    """The machine's own number of rows from which products with a layout take tiles (:mod:`.crossover`)."""
+
+    layout: str
+
+
+Argument = int | float | AddressOf | Current | Place | Scratch | TilesFrom
 """What a kernel is given: a number, a float, or something that becomes an address."""
 
 

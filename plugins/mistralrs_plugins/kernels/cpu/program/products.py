@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mistralrs.layouts import LAYOUTS
-from mistralrs_plugins.kernels.cpu.kernels.sizes import ROWS
+from mistralrs_plugins.kernels.cpu.kernels.sizes import ROWS, TILE_BYTES
 from mistralrs_plugins.kernels.cpu.program.arguments import (
     AddressOf,
     Argument,
@@ -14,6 +14,7 @@ from mistralrs_plugins.kernels.cpu.program.arguments import (
     Number,
     Place,
     Scratch,
+    TilesFrom,
     strided,
 )
 from mistralrs_plugins.kernels.cpu.program.weights import Table
@@ -23,10 +24,8 @@ _CHUNK_BYTES = 256 * 1024
 now that instructions do not bound it); longer ones leave threads idle."""
 _SHARES = 4
 """Matrices are cut into a multiple of so many chunks of equal size, so that no thread waits for a last odd one."""
-_TILE_BYTES = 40
-"""Scratch memory for each value of a weight row: 16 unpacked rows take 32 bytes and up to 8 for scales and minima."""
 _WIDENED_BYTES = 16
-"""The same for floats of half precision: four rows as whole floats."""
+"""Scratch memory for each value of a row of half-precision floats: four rows as whole floats."""
 
 
 def is_dense(layout: str) -> bool:
@@ -58,11 +57,15 @@ def product_call(
     """``output = activations @ weight.T + bias + residual``. ``weight`` stands in for the address in ``table``."""
     each = _chunk_rows(table)
     given = strided(activations) if isinstance(activations, Place) else activations
-    scratch = _WIDENED_BYTES * table.width if is_dense(layout) else 64 + _TILE_BYTES * table.width
+    scratch = _WIDENED_BYTES * table.width if is_dense(layout) else 64 + TILE_BYTES * table.width
     arguments: list[Argument] = [AddressOf(rows), *given, table.width]
     arguments += [table.address if weight is None else weight, table.row_bytes, table.rows, *output, *residual]
     arguments += [bias, each, Scratch(scratch), scratch]
-    kernel = f"{'dense' if is_dense(layout) else 'product'}:make_product:{layout}"
+    if is_dense(layout):
+        kernel = f"dense:make_product:{layout}"
+    else:
+        kernel = f"product:make_product:{layout}"
+        arguments.append(TilesFrom(layout))
     return Call(kernel, arguments, fixed=-(-table.rows // each))
 
 

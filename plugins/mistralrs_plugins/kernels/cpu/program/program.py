@@ -16,9 +16,11 @@ from mistralrs_plugins.kernels.cpu.program.arguments import (
     Place,
     Scratch,
     Stage,
+    TilesFrom,
     float_word,
     plan_buffers,
 )
+from mistralrs_plugins.kernels.cpu.program.crossover import tiles_from
 from mistralrs_plugins.kernels.cpu.threads import Pool
 
 # Sizes that the executor's notes describe, in words.
@@ -112,4 +114,6 @@ class Program:
             return self.address(argument)
         if isinstance(argument, Scratch):
             return int(self._scratch.ctypes.data)
+        if isinstance(argument, TilesFrom):
+            return tiles_from(argument.layout)
         return float_word(argument) if isinstance(argument, float) else int(argument)
