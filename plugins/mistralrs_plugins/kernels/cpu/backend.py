@@ -20,24 +20,14 @@ from mistralrs_plugins.kernels.cpu.single import head, linear
 
 log = logging.getLogger(__name__)
 
-ALWAYS = (
-    "executor:launch",
-    "executor:serve",
-    "executor:stop",
-    "activations:quantize",
-    "norm:rms_norm",
-    "rotary:rotation",
-    "rotary:rope",
-    "elementwise:make_gated:silu",
-    "elementwise:rows",
-    "cuts:plan",
-    "attention:merge",
-    "draws:draw",
-)
-"""Kernels of about every decoder."""
+POOL = ("executor:launch", "executor:serve", "executor:stop")
+"""Kernels that run the others."""
 
-FIRST = ("executor:launch", "executor:serve", "executor:stop", "packed:pack", "attention:make_attend:f16", "draws:draw")
-"""Kernels that packing weights needs, and those that take longest to compile, to be begun with."""
+PACKING = (*POOL, "packed:pack")
+"""Kernels that packing most layouts needs."""
+
+CHOOSING = "draws:draw"
+"""The kernel that chooses tokens, of every model that has logits."""
 
 _PRODUCTS: dict[str, Kernel] = {"linear": linear, "head": head, "expert_linear": expert_linear}
 _CHOICES: dict[str, Kernel] = {
@@ -67,6 +57,7 @@ class CpuBackend:
 
     def __init__(self) -> None:
         self._layouts: set[str] = set()
+        self._progress: Callable[..., None] = _silent
 
     def find(self, op: str, layout: str) -> Kernel | None:
         """See :meth:`mistralrs.ops.Backend.find`. Products and the choice of tokens; the rest is the reference's."""
@@ -75,7 +66,7 @@ class CpuBackend:
     def prepare(self, weight: Weight) -> Weight:
         """A packed copy of a quantized matrix, in its place. Its layout is noted for :meth:`warm_up`."""
         if not self._layouts:
-            parallel.prepare(FIRST)
+            parallel.prepare(PACKING)
         self._layouts.add(weight.layout.name)
         return for_products(weight)
 
@@ -84,16 +75,15 @@ class CpuBackend:
         threads.set_threads(count)
 
     def warm_up(self, progress: Callable[..., None] = _silent) -> None:
-        """Compile the kernels of the weights prepared so far, or load them from disk.
+        """Compile what multiplies with the weights prepared so far, or load it from disk.
 
-        What is compiled takes some seconds the first time on a machine. ``progress(label, done, total, unit)`` is
-        told how far it is. Kernels that only a recording shows to be needed follow when it is compiled.
+        That takes some seconds the first time on a machine. ``progress(label, done, total, unit)`` is told how far it
+        is, and later the same of the kernels that only a recording shows to be needed.
         """
+        self._progress = progress
         layouts = sorted(self._layouts & COVERED)
         products = [f"{_module(layout)}:make_product:{layout}" for layout in layouts]
-        kept = self.preferred_kv_dtype
-        names = [*ALWAYS, *products, f"cache:make_write:{kept}", f"attention:make_attend:{kept}"]
-        parallel.prepare(names, lambda done: progress("Compiling CPU kernels", done, len(names), "steps"))
+        self._load([*POOL, "activations:quantize", *products])
 
     def compile(self, recording: Recording, table: OpTable) -> Callable[[StepContext], Tensor] | None:
         """One call for a whole step; None when the recording holds something without a compiled form."""
@@ -102,5 +92,11 @@ class CpuBackend:
             lowering.run()
         except NotCompiled as reason:
             log.info("steps are run operation by operation: %s", reason)
+            if any(call.op == "head" for call in recording.calls):
+                self._load([CHOOSING])
             return None
+        self._load([CHOOSING, "cuts:plan", *lowering.kernels()])
         return CompiledStep(lowering, recording.play)
+
+    def _load(self, names: list[str]) -> None:
+        parallel.prepare(names, lambda done: self._progress("Compiling CPU kernels", done, len(names), "steps"))

@@ -83,6 +83,10 @@ class Lowering:
         if not self.vocab:
             raise NotCompiled("the step does not end in logits")
 
+    def kernels(self) -> set[str]:
+        """The kernels that the program calls."""
+        return {call.kernel for stage in self.stages for call in stage.calls}
+
     # Values
 
     def place(self, slot: Any) -> Place:
