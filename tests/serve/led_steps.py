@@ -6,7 +6,6 @@ What the test sees then depends on the order of events only, never on how long e
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,7 @@ from typing import Any
 from mistralrs.engine.engine import Engine
 from mistralrs.engine.request import EngineInput, EngineOutput
 from mistralrs.engine.thread import EngineThread
-
-WAIT_SECONDS = 100.0
-"""Only what never comes takes so long."""
+from tests.waiting import wait_until
 
 
 def follow(engine: Engine, thread: EngineThread, folder: Path) -> None:
@@ -82,11 +79,3 @@ class Leader:
     def _lines(self) -> list[str]:
         whole, _, _ = self._notes.read_text().rpartition("\n")  # a line may be half written
         return whole.splitlines()
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Poll until ``condition`` holds."""
-    deadline = time.monotonic() + WAIT_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)

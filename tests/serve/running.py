@@ -19,8 +19,11 @@ from typing import Any, Self
 
 import psutil
 
+from tests.waiting import PATIENCE, wait_until
+
 ROOT = Path(__file__).resolve().parents[2]
-START_SECONDS = 120.0
+START_SECONDS = 500.0
+"""The first start of a real model on a machine compiles its kernels."""
 LEAKS = re.compile(r"Traceback|0x[0-9a-f]{6,}|/home/|site-packages|/root/|/tmp/")
 
 
@@ -95,10 +98,7 @@ class RunningServer:
 
     def wait_ready(self) -> Self:
         """Wait until requests are taken."""
-        deadline = time.monotonic() + START_SECONDS
-        while self.get("/health/ready").status != 200:
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        wait_until(lambda: self.get("/health/ready").status == 200, START_SECONDS)
         return self
 
     @property
@@ -114,7 +114,7 @@ class RunningServer:
         return self.send("POST", path, content, **{"content-type": "application/json", **headers})
 
     def send(self, method: str, path: str, body: bytes | None, **headers: str) -> Reply:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         try:
             connection.request(method, path, body, self._headers(headers))
             response = connection.getresponse()
@@ -132,23 +132,24 @@ class RunningServer:
 
     def stream(self, body: dict[str, Any], path: str = "/v1/chat/completions") -> Stream:
         """Begin a stream; the caller reads it or drops it."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         headers = self._headers({"content-type": "application/json"})
         connection.request("POST", path, json.dumps({**body, "stream": True}), headers)
         return Stream(connection)
 
-    def raw(self, sent: bytes, seconds: float = 5.0) -> bytes:
+    def raw(self, sent: bytes, seconds: float = PATIENCE) -> bytes:
         """Everything that comes back to ``sent`` until the connection is closed, or for so long."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=seconds) as connection:
             connection.sendall(sent)
             return read_all(connection)
 
     def metric(self, name: str) -> float:
-        """The sum of a metric over all its labels."""
-        lines = [line for line in self.get("/metrics").body.decode().splitlines() if re.match(rf"{name}[ {{]", line)]
+        """The sum of a metric over all its labels, or its value for labels that are part of ``name``."""
+        pattern = re.compile(re.escape(name) + "[ {]")
+        lines = [line for line in self.get("/metrics").body.decode().splitlines() if pattern.match(line)]
         return sum(float(line.rpartition(" ")[2]) for line in lines)
 
-    def wait_idle(self, seconds: float = 2.0) -> None:
+    def wait_idle(self, seconds: float = PATIENCE) -> None:
         """Wait until nobody is served and all blocks are free. The counters are a quarter of a second old at most."""
         names = ("sequences_running", "sequences_waiting", "kv_cache_blocks_used", "requests_pending_admission")
         deadline = time.monotonic() + seconds
@@ -168,7 +169,7 @@ class RunningServer:
     def signal(self, number: int = signal.SIGTERM) -> None:
         self.process.send_signal(number)
 
-    def wait(self, seconds: float = 20.0) -> int:
+    def wait(self, seconds: float = PATIENCE) -> int:
         """The exit status."""
         self.process.communicate(timeout=seconds)
         return self.process.returncode

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,10 +32,14 @@ WIDTH = 16
 
 
 class LetterLoop:
-    """Answers every request with the alphabet, on a thread each."""
+    """Answers every request with the alphabet, on a thread each.
 
-    def __init__(self, width: int) -> None:
+    The last letter of an answer to the mark SLOW waits until there is a file ``ends_when``, if one is named.
+    """
+
+    def __init__(self, width: int, ends_when: str | None = None) -> None:
         self._width = width
+        self._ends_when = ends_when
         self._stopped: set[int] = set()
         self._running: dict[int, threading.Thread] = {}
         self.said: Callable[[], None] = lambda: None
@@ -61,13 +66,16 @@ class LetterLoop:
 
     def _answer(self, request: Generate, deliver: Callable[[EngineOutput], None]) -> None:
         limit = request.sampling.max_tokens or 100
-        pause = 0.02 if MARK_IDS[SLOW] in request.prompt else 0.0
+        is_slow = MARK_IDS[SLOW] in request.prompt
         given = 0
         while given < limit and request.id not in self._stopped:
+            if is_slow and given == limit - 1 and not _is_there(self._ends_when):
+                time.sleep(0.005)
+                continue
             deliver(Tokens(id=request.id, tokens=(97,), text=chr(ord("a") + given % 26)))
             self.said()
             given += 1
-            time.sleep(pause)
+            time.sleep(0.02 if is_slow else 0.0)
         reason = FinishReason.ABORT if given < limit else FinishReason.LENGTH
         self._running.pop(request.id)
         deliver(Finished(id=request.id, reason=reason, usage=_usage(len(request.prompt), given)))
@@ -86,11 +94,16 @@ def _usage(prompt: int, given: int) -> Usage:
 
 
 def make(settings: dict[str, Any]) -> LetterLoop:
-    """Start the loop, or fail if ``settings`` say so."""
+    """Start the loop, or fail if ``settings`` say so; with ``loads_when`` once there is a file of that name."""
     if settings.get("fails"):
         raise ModelFormatError("the scripted model is damaged")
-    time.sleep(settings.get("loads_for", 0.0))
-    return LetterLoop(settings.get("width", WIDTH))
+    while not _is_there(settings.get("loads_when")):
+        time.sleep(0.005)
+    return LetterLoop(settings.get("width", WIDTH), settings.get("ends_when"))
+
+
+def _is_there(file: str | None) -> bool:
+    return file is None or Path(file).exists()
 
 
 def vector_of(message: Embed, width: int) -> npt.NDArray[np.float32]:

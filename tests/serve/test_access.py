@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.serve.running import ROOT, RunningServer, chat_body, scripted
+from tests.waiting import PATIENCE
 
 KEY, OTHER = "key-one", "key-two"
 ORIGIN = "https://chat.example"
@@ -129,7 +130,7 @@ def test_the_access_log(locked: RunningServer) -> None:
 
 def serve(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "mistralrs", "serve", "-m", "nothing-here", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=30, cwd=ROOT)
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, cwd=ROOT)
 
 
 @pytest.mark.parametrize(

@@ -147,4 +147,4 @@ def test_output_that_nobody_takes_stops_the_engine() -> None:
         finally:
             server.process.send_signal(signal.SIGCONT)
         assert sum(1 for _ in events) > 1
-        server.wait_idle(20.0)
+        server.wait_idle()

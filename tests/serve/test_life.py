@@ -8,40 +8,47 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import psutil
 import pytest
 
 from tests.serve.running import RunningServer, chat_body, scripted
+from tests.waiting import PATIENCE, assert_within, wait_until
+
+ENDLESS = 200_000
+"""Letters that take an hour."""
 
 
-def test_a_dead_engine_ends_its_answers_and_comes_back() -> None:
-    with scripted(light=True) as server:
+def test_a_dead_engine_ends_its_answers_and_comes_back(tmp_path: Path) -> None:
+    loadable = tmp_path / "loadable"
+    loadable.touch()
+    with scripted({"loads_when": str(loadable)}, light=True) as server:
         server.wait_ready()
         before = server.chat("golden").json["choices"][0]["message"]["content"]
-        streams = [server.stream(chat_body("~", max_tokens=200)).events() for _ in range(3)]
+        streams = [server.stream(chat_body("~", max_tokens=ENDLESS)).events() for _ in range(3)]
         for events in streams:
             for _ in range(3):
                 next(events)
         replies: list[int] = []
-        waiting = threading.Thread(target=lambda: replies.append(server.chat("~", max_tokens=200).status))
+        waiting = threading.Thread(target=lambda: replies.append(server.chat("~", max_tokens=ENDLESS).status))
         waiting.start()
-        time.sleep(0.2)
+        wait_until(lambda: server.metric("mistralrs_requests_pending_admission") == 4)
+        loadable.unlink()
         server.worker().kill()
-        killed = time.monotonic()
         for events in streams:
             *_, error, done = events
             assert done == "[DONE]"
             assert json.loads(error)["error"]["code"] == "engine_unavailable"
         waiting.join()
         assert replies == [503]
-        assert time.monotonic() - killed < 2
         refused = server.chat("x")
         assert (refused.status, refused.error["code"]) == (503, "unavailable")
         assert "retry-after" in refused.headers
         ready = server.get("/health/ready")
         assert (ready.status, ready.json["reason"]) == (503, "the model is being loaded")
         assert server.get("/health").body == b"OK"
+        loadable.touch()
         server.wait_ready()
         assert server.chat("golden").json["choices"][0]["message"]["content"] == before
         server.wait_idle()
@@ -49,8 +56,24 @@ def test_a_dead_engine_ends_its_answers_and_comes_back() -> None:
         assert server.wait() == 0
 
 
-def test_while_the_model_is_loaded_requests_are_told_so() -> None:
-    with scripted({"loads_for": 60}, light=True) as server:
+def test_the_death_of_an_engine_is_told_at_once() -> None:
+    with scripted(light=True) as server:
+
+        def told() -> float:
+            server.wait_ready()
+            events = server.stream(chat_body("~", max_tokens=ENDLESS)).events()
+            next(events)
+            worker = server.worker()
+            started = time.monotonic()
+            worker.kill()
+            assert list(events)[-1] == "[DONE]"
+            return time.monotonic() - started
+
+        assert_within(2.0, told)
+
+
+def test_while_the_model_is_loaded_requests_are_told_so(tmp_path: Path) -> None:
+    with scripted({"loads_when": str(tmp_path / "never")}, light=True) as server:
         refused = server.chat("x")
         assert refused.status == 503
         assert server.get("/v1/models").json["data"][0]["status"] == "reloading"
@@ -64,29 +87,33 @@ def test_a_model_that_cannot_be_loaded_ends_the_server() -> None:
         assert "error: the scripted model is damaged" in server.log
 
 
-def test_the_first_signal_lets_running_answers_end() -> None:
-    with scripted(light=True) as server:
+def test_the_first_signal_lets_running_answers_end(tmp_path: Path) -> None:
+    ending = tmp_path / "ending"
+    ending.touch()
+    with scripted({"ends_when": str(ending)}, light=True, drain_timeout=PATIENCE) as server:
         server.wait_ready()
         whole = server.chat("~drain", max_tokens=60).json["choices"][0]["message"]["content"]
+        ending.unlink()
         family = psutil.Process(server.process.pid).children(recursive=True)
         stream = server.stream(chat_body("~drain", max_tokens=60))
-        time.sleep(0.3)
+        wait_until(lambda: server.metric("mistralrs_requests_pending_admission") == 1)
         server.signal()
         server.wait_for("Shutting down")
         refused = server.chat("x")
         assert (refused.status, refused.error["message"]) == (503, "the server is shutting down")
         assert server.get("/health/ready").status == 503
         assert server.get("/health/live").status == 200
+        ending.touch()
         assert stream.text() == whole
         assert server.wait() == 0
-        _, alive = psutil.wait_procs(family, timeout=2)
+        _, alive = psutil.wait_procs(family, timeout=PATIENCE)
         assert not alive
 
 
 def test_answers_that_take_too_long_are_cut_off_with_a_word() -> None:
     with scripted(light=True, drain_timeout=0.3) as server:
         server.wait_ready()
-        events = server.stream(chat_body("~", max_tokens=230)).events()
+        events = server.stream(chat_body("~", max_tokens=ENDLESS)).events()
         next(events)
         server.signal(signal.SIGINT)
         *_, error, done = events
@@ -96,28 +123,34 @@ def test_answers_that_take_too_long_are_cut_off_with_a_word() -> None:
 
 
 def test_the_second_signal_ends_at_once() -> None:
-    with scripted(light=True) as server:
-        server.wait_ready()
-        family = psutil.Process(server.process.pid).children(recursive=True)
-        events = server.stream(chat_body("~", max_tokens=230)).events()
-        next(events)
-        server.signal()
-        server.wait_for("Shutting down")
-        started = time.monotonic()
-        server.signal()
-        assert server.wait() == 1
-        assert time.monotonic() - started < 1
-        _, alive = psutil.wait_procs(family, timeout=2)
-        assert not alive
-        events.close()
+    def ended() -> float:
+        with scripted(light=True) as server:
+            server.wait_ready()
+            family = psutil.Process(server.process.pid).children(recursive=True)
+            events = server.stream(chat_body("~", max_tokens=ENDLESS)).events()
+            next(events)
+            server.signal()
+            server.wait_for("Shutting down")
+            started = time.monotonic()
+            server.signal()
+            assert server.wait() == 1
+            taken = time.monotonic() - started
+            _, alive = psutil.wait_procs(family, timeout=PATIENCE)
+            assert not alive
+            events.close()
+        return taken
+
+    assert_within(1.0, ended)
 
 
 def test_a_request_may_have_a_limit_of_its_own() -> None:
     with scripted(light=True, request_timeout=0.4) as server:
         server.wait_ready()
-        reply = server.chat("~", max_tokens=230)
+        reply = server.chat("~", max_tokens=ENDLESS)
         assert (reply.status, reply.error["code"]) == (504, "request_timeout")
-        *_, error, _done = server.stream(chat_body("~", max_tokens=230)).events()
+        while (stream := server.stream(chat_body("~", max_tokens=ENDLESS))).response.status == 504:
+            stream.drop()  # there was no first letter in time
+        *_, error, _done = stream.events()
         assert json.loads(error)["error"]["code"] == "request_timeout"
         server.wait_idle()
         server.process.kill()
@@ -149,13 +182,14 @@ def test_nobody_notices_anybody_else(server: RunningServer, golden: str, seed: i
     threads = [threading.Thread(target=guarded, args=(work, number)) for number, work in enumerate(works)]
     for thread in threads:
         thread.start()
-    stop.wait(3.0)
+    completed = server.metric("mistralrs_sequences_completed_total")
+    stop.wait(3.0)  # and longer where the machine is slow
+    wait_until(lambda: stop.is_set() or server.metric("mistralrs_sequences_completed_total") > completed + 100)
     stop.set()
     for thread in threads:
         thread.join()
     assert not failures
     server.wait_idle()
-    assert server.metric("mistralrs_sequences_completed_total") > 100
 
 
 def _disturb(server: RunningServer, rng: random.Random) -> None:

@@ -13,7 +13,9 @@ from tests.serve.running import Reply, RunningServer, chat_body, scripted
 PLACES = 4
 """Two answers are made at a time, and two may wait."""
 REFUSED_WITHIN = 0.05
-ROUNDS, TRIES = 20, 5
+SOON = 50.0
+"""Seconds, in which no long answer ends by itself."""
+ROUNDS, TRIES = 20, 30
 USER = {"role": "user", "content": "x"}
 REQUESTS: dict[str, dict[str, Any]] = {
     "/v1/chat/completions": chat_body("x"),
@@ -36,7 +38,7 @@ def full(small: RunningServer) -> Iterator[RunningServer]:
     next(events)
     yield small
     events.close()
-    small.wait_idle(10.0)
+    small.wait_idle()
     assert small.chat("x").status == 200
 
 
@@ -93,5 +95,5 @@ def test_a_place_that_is_given_back_is_taken_again() -> None:
             next(events)
             assert server.chat("x").status == 429
             events.close()
-            server.wait_idle(10.0)
+            server.wait_idle(SOON)
             assert server.chat("x").status == 200

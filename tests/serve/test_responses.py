@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,8 +13,13 @@ from mistralrs.errors import RequestError
 from mistralrs_plugins.frontends.serve.errors import HttpError
 from mistralrs_plugins.frontends.serve.responses.store import ResponseStore, Stored
 from tests.serve.running import RunningServer, scripted
+from tests.waiting import wait_until
 
 PATH = "/v1/responses"
+LONG = "`"
+"""A mark in a prompt: 0.4 s a token."""
+SOON = 50.0
+"""Seconds, in which no answer of 200 tokens to LONG ends by itself."""
 
 
 @pytest.fixture(scope="module")
@@ -127,26 +131,26 @@ def test_responses_are_kept_listed_and_forgotten(client: openai.OpenAI, server: 
 
 
 def test_responses_in_the_background(client: openai.OpenAI, server: RunningServer) -> None:
-    begun = ask(client, "~", background=True, max_output_tokens=20)
+    begun = ask(client, LONG, background=True, max_output_tokens=200)
     assert (begun.status, begun.background, begun.output) == ("in_progress", True, [])
     with pytest.raises(openai.BadRequestError, match="in_progress"):
         ask(client, "x", previous_response_id=begun.id)
-    deadline = time.monotonic() + 20
-    while (found := client.responses.retrieve(begun.id)).status == "in_progress":
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    client.responses.cancel(begun.id)
+    begun = ask(client, "~", background=True, max_output_tokens=20)
+    wait_until(lambda: client.responses.retrieve(begun.id).status != "in_progress")
+    found = client.responses.retrieve(begun.id)
     assert (found.status, len(found.output_text)) == ("incomplete", 20)
     assert client.responses.cancel(begun.id).status == "incomplete"
 
 
 def test_a_response_in_the_background_can_be_stopped(client: openai.OpenAI, server: RunningServer) -> None:
-    begun = ask(client, "~", background=True, max_output_tokens=200)
+    begun = ask(client, LONG, background=True, max_output_tokens=200)
     cancelled = client.responses.cancel(begun.id)
     assert cancelled.status == "cancelled"
     assert client.responses.retrieve(begun.id).status == "cancelled"
-    other = ask(client, "~", background=True, max_output_tokens=200)
+    other = ask(client, LONG, background=True, max_output_tokens=200)
     client.responses.delete(other.id)
-    server.wait_idle()
+    server.wait_idle(SOON)
     with pytest.raises(openai.NotFoundError):
         client.responses.retrieve(other.id)
     with pytest.raises(openai.BadRequestError, match="background"):
@@ -162,8 +166,8 @@ def test_failures(client: openai.OpenAI, server: RunningServer) -> None:
         "server_error",
     )
     begun = ask(client, "^", background=True)
-    while (found := client.responses.retrieve(begun.id)).status == "in_progress":
-        time.sleep(0.02)
+    wait_until(lambda: client.responses.retrieve(begun.id).status != "in_progress")
+    found = client.responses.retrieve(begun.id)
     assert (found.status, found.error.code) == ("failed", "server_error")
 
 

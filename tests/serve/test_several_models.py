@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
-import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.serve.running import Reply, RunningServer, chat_body, scripted
+from tests.waiting import wait_until
 
 MORE = {"second": {}, "third": {}}
 
@@ -27,9 +29,23 @@ def workers(server: RunningServer) -> int:
     return len(server.workers())
 
 
+def pending(server: RunningServer, count: int) -> None:
+    """Wait until so many answers are accepted and have not ended."""
+    wait_until(lambda: server.metric("mistralrs_requests_pending_admission") == count)
+
+
 @pytest.fixture(scope="module")
-def several() -> Iterator[RunningServer]:
-    with scripted({"more": {**MORE, "damaged": {"fails": True}}}, light=True) as server:
+def ending(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file that lets slow answers of the second model end."""
+    file = tmp_path_factory.mktemp("several") / "ending"
+    file.touch()
+    return file
+
+
+@pytest.fixture(scope="module")
+def several(ending: Path) -> Iterator[RunningServer]:
+    more = {**MORE, "second": {"ends_when": str(ending)}, "damaged": {"fails": True}}
+    with scripted({"more": more}, light=True) as server:
         yield server.wait_ready()
 
 
@@ -65,16 +81,21 @@ def test_text_routes_need_no_engine(several: RunningServer) -> None:
     assert status(several, "third") == "unloaded"
 
 
-def test_unloading_lets_answers_end_and_loses_no_request(several: RunningServer) -> None:
+def test_unloading_lets_answers_end_and_loses_no_request(several: RunningServer, ending: Path) -> None:
     assert change(several, "reload", "second").json["status"] == "loaded"
+    ending.unlink()
     stream = several.stream(chat_body("~", model="second", max_tokens=40))
     replies: list[Reply] = []
+    lates: list[Reply] = []
     unloads = threading.Thread(target=lambda: replies.append(change(several, "unload", "second")))
     unloads.start()
-    while status(several, "second") != "unloading":
-        time.sleep(0.01)
-    late = several.chat("x", model="second")  # waits for the unload, then for the load
-    assert late.status == 200
+    wait_until(lambda: status(several, "second") == "unloading")
+    late = threading.Thread(target=lambda: lates.append(several.chat("x", model="second")))
+    late.start()  # waits for the unload, then for the load
+    pending(several, 2)
+    ending.touch()
+    late.join()
+    assert lates[0].status == 200
     assert len(stream.text()) == 40
     unloads.join()
     assert replies[0].status == 200
@@ -86,7 +107,7 @@ def test_no_request_is_lost_while_a_model_comes_and_goes(several: RunningServer)
     answers: list[int] = []
 
     def ask() -> None:
-        while not stop.is_set():
+        while not stop.is_set() or not answers:
             answers.append(several.chat("x", model="second", max_tokens=3).status)
 
     threads = [threading.Thread(target=ask) for _ in range(4)]
@@ -115,14 +136,13 @@ def test_status_codes_are_true(several: RunningServer) -> None:
     assert several.chat("x").status == 200
 
 
-def test_a_client_that_does_not_wait_frees_its_place() -> None:
-    with scripted({"more": {"slow": {"loads_for": 60}}}, light=True, drain_timeout=0.2) as server:
+def test_a_client_that_does_not_wait_frees_its_place(tmp_path: Path) -> None:
+    more = {"slow": {"loads_when": str(tmp_path / "never")}}
+    with scripted({"more": more}, light=True, drain_timeout=0.2) as server:
         server.wait_ready()
-        asked = threading.Thread(target=lambda: server.raw(_request("slow"), seconds=0.3))
-        asked.start()
-        while not server.metric("mistralrs_requests_pending_admission"):
-            time.sleep(0.01)
-        asked.join()
+        with socket.create_connection(("127.0.0.1", server.port)) as leaving:
+            leaving.sendall(_request("slow"))
+            pending(server, 1)
         server.wait_idle()
         assert status(server, "slow") == "reloading"
         server.signal()  # it can be ended in the middle of a load
@@ -135,16 +155,15 @@ def _request(model: str) -> bytes:
     return f"{head}content-type: application/json\r\n\r\n".encode() + body
 
 
-def test_the_limit_of_the_queue_holds_for_a_model_that_is_loaded() -> None:
-    with scripted({"more": {"slow": {"loads_for": 60, "max_seqs": 1}}}, light=True, max_queue=0) as server:
+def test_the_limit_of_the_queue_holds_for_a_model_that_is_loaded(tmp_path: Path) -> None:
+    more = {"slow": {"loads_when": str(tmp_path / "never"), "max_seqs": 1}}
+    with scripted({"more": more}, light=True, max_queue=0) as server:
         server.wait_ready()
-        waiting = threading.Thread(target=lambda: server.raw(_request("slow"), seconds=2))
-        waiting.start()
-        while not server.metric("mistralrs_requests_pending_admission"):
-            time.sleep(0.01)
-        assert server.chat("x", model="slow").status == 429
-        assert server.chat("x").status == 200
-        waiting.join()
+        with socket.create_connection(("127.0.0.1", server.port)) as waiting:
+            waiting.sendall(_request("slow"))
+            pending(server, 1)
+            assert server.chat("x", model="slow").status == 429
+            assert server.chat("x").status == 200
 
 
 def test_models_that_nobody_uses_are_unloaded() -> None:
@@ -152,17 +171,16 @@ def test_models_that_nobody_uses_are_unloaded() -> None:
         server.wait_ready()
         assert server.chat("x", model="second").status == 200
         assert len(server.stream(chat_body("~", max_tokens=60)).text()) == 60  # longer than that, and not cut off
-        deadline = time.monotonic() + 10
-        while {status(server, name) for name in ("default", "second")} != {"unloaded"}:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        wait_until(lambda: {status(server, name) for name in ("default", "second")} == {"unloaded"})
         assert workers(server) == 0
         assert server.get("/health/ready").status == 200
         assert server.chat("x").json["model"] == "scripted"
 
 
-def test_what_was_not_used_for_longest_makes_room() -> None:
-    sizes: dict[str, Any] = {"memory_mb": 1000, "more": {name: {"memory_mb": 1000} for name in ("second", "third")}}
+def test_what_was_not_used_for_longest_makes_room(tmp_path: Path) -> None:
+    ending = tmp_path / "ending"
+    each = {"memory_mb": 1000, "ends_when": str(ending)}
+    sizes: dict[str, Any] = {**each, "more": {name: dict(each) for name in ("second", "third")}}
     with scripted(sizes, light=True, memory_budget_mb=2500) as server:
         server.wait_ready()
         assert "Loading scripted: about 0.98 GiB" in server.log
@@ -172,7 +190,9 @@ def test_what_was_not_used_for_longest_makes_room() -> None:
         busy = [server.stream(chat_body("~", model=name, max_tokens=60)) for name in ("scripted", "third")]
         refused = server.chat("x", model="second")
         assert (refused.status, refused.error["code"]) == (503, "model_memory_taken")
+        ending.touch()
         assert [len(stream.text()) for stream in busy] == [60, 60]
+        server.wait_idle()
         assert server.chat("x", model="second").status == 200
         assert workers(server) == 2
 
