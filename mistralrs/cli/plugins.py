@@ -23,7 +23,7 @@ _HOME = "mistralrs.cli.plugin_commands"
 
 class _Commands(LazyCommands):
     later: ClassVar = {
-        "check": (Ref(f"{_HOME}.check:check_plugins"), "Examine plugins with the conformance kit."),
+        "check": (Ref("mistralrs.testing.command:check_plugins"), "Examine plugins with the conformance kit."),
         "disable": (Ref(f"{_HOME}.switch:disable_plugin"), "Keep a plugin from loading."),
         "doctor": (Ref(f"{_HOME}.doctor:examine_plugins"), "Explain what is wrong, and what would fix it."),
         "enable": (Ref(f"{_HOME}.switch:enable_plugin"), "Let a plugin load again."),
