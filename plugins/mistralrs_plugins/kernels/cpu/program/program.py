@@ -21,6 +21,7 @@ from mistralrs_plugins.kernels.cpu.program.arguments import (
     plan_buffers,
 )
 from mistralrs_plugins.kernels.cpu.program.crossover import tiles_from
+from mistralrs_plugins.kernels.cpu.program.room import Room
 from mistralrs_plugins.kernels.cpu.threads import Pool
 
 # Sizes that the executor's notes describe, in words.
@@ -52,8 +53,11 @@ class Program:
 
     def fit(self, tokens: int, pool: Pool) -> None:
         """Have room for ``tokens`` and for the threads of ``pool``."""
-        if tokens <= self.capacity and pool is self._pool:
-            return
+        if tokens > self.capacity or pool is not self._pool:
+            self._make_room(tokens, pool)
+        self._memory.use(self.row_bytes * tokens)
+
+    def _make_room(self, tokens: int, pool: Pool) -> None:
         if self._pool is not None:
             self._pool.settle()
         self._pool = pool
@@ -61,7 +65,7 @@ class Program:
         scratch = max((a.size for call in self._calls for a in call.arguments if isinstance(a, Scratch)), default=0)
         self._scratch_bytes = -(-scratch // 64) * 64
         self._scratch = aligned(pool.size * self._scratch_bytes // 8 + 8)
-        self._memory = aligned(self.row_bytes * self.capacity // 8 + 8)
+        self._memory = Room(self.row_bytes * self.capacity)
         self._write()
 
     def run(self) -> None:
@@ -71,8 +75,7 @@ class Program:
 
     def address(self, place: Place) -> int:
         """Where a place is; another one after the next :meth:`fit`."""
-        start: int = self._memory.ctypes.data + place.buffer.offset * self.capacity
-        return start + place.offset
+        return self._memory.address + place.buffer.offset * self.capacity + place.offset
 
     def use(self, stage: int, calls: int) -> None:
         """Leave out all but the first ``calls`` of a stage."""
