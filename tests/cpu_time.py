@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 
 ROUNDS = 5
@@ -12,6 +13,27 @@ YARDSTICK = "import typer, logging, inspect, importlib.metadata"
 """What every start of the command needs, whatever we do."""
 YARDSTICK_SECONDS = 0.12
 """CPU time of that, the interpreter's start included, on the machine that the limits are stated for."""
+
+
+TRIES = 5
+
+
+def own_seconds(run: Callable[[], object]) -> float:
+    """CPU time of this thread in ``run``."""
+    before = time.thread_time()
+    run()
+    return time.thread_time() - before
+
+
+def assert_cheaper(run: Callable[[], object], yardstick: Callable[[], object], times: float = 1.0) -> None:
+    """``run`` takes at most so many times the CPU time of the ``yardstick``, by the least of a few rounds of both."""
+    spent, allowed = [], []
+    for _ in range(TRIES):
+        spent.append(own_seconds(run))
+        allowed.append(times * own_seconds(yardstick))
+        if min(spent) < min(allowed):
+            return
+    raise AssertionError(f"it took {min(spent):.3f} s of CPU time, {min(allowed):.3f} s are allowed")
 
 
 def cpu_seconds(run: Callable[[], object]) -> float:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from small_tokenizers import ALL, byte_fallback, byte_level
 
 from mistralrs.engine.output import OutputText, TokenDecoder
+from tests.cpu_time import assert_cheaper
 
 DECODERS = {name: TokenDecoder(tokenizer) for name, tokenizer in ALL.items()}
 CORPUS = [
@@ -74,13 +73,15 @@ def test_special_tokens_show_on_request_only() -> None:
 
 @pytest.mark.parametrize("name", ["byte_level", "byte_fallback"])
 def test_the_cost_of_a_token_does_not_grow(name: str) -> None:
-    """Quadratic decoding of this answer would take minutes."""
-    ids = ALL[name].encode("ab \u00e9 " * 10_000, add_special_tokens=False).ids
-    stream = DECODERS[name].stream()
-    started = time.perf_counter()
-    text = "".join(map(stream.push, ids)) + stream.flush()
-    assert time.perf_counter() - started < 10
-    assert len(text) >= 40_000
+    """An answer that is four times as long takes about four times as long: quadratic decoding would take sixteen."""
+
+    def decode(count: int) -> None:
+        ids = ALL[name].encode("ab \u00e9 " * count, add_special_tokens=False).ids
+        stream = DECODERS[name].stream()
+        text = "".join(map(stream.push, ids)) + stream.flush()
+        assert len(text) >= 4 * count
+
+    assert_cheaper(lambda: decode(40_000), lambda: decode(10_000), times=9)
 
 
 def test_a_stream_of_broken_bytes_is_not_held_for_ever() -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import time
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mistralrs.engine.stops import StopMatcher
+from tests.cpu_time import assert_cheaper
 
 TEXT = st.text(alphabet="ab<", max_size=40)
 STOPS = st.lists(st.text(alphabet="ab<", min_size=1, max_size=5), max_size=4)
@@ -65,11 +65,12 @@ def test_without_stops_everything_passes() -> None:
 
 @pytest.mark.parametrize("piece", [1, 7, 4096])
 def test_hostile_stops_cost_linear_time(piece: int) -> None:
-    stops = ["a" * (4000 + i) + "b" for i in range(16)]
-    text = "a" * 20_000
-    started = time.perf_counter()
-    matcher = StopMatcher(stops)
-    for start in range(0, len(text), piece):
-        matcher.push(text[start : start + piece])
-    assert matcher.stop is None
-    assert time.perf_counter() - started < 5
+    """Stops, and the text with them, that are four times as long take about four times as long: not sixteen times."""
+
+    def match(count: int) -> None:
+        matcher = StopMatcher(["a" * (count // 5 + i) + "b" for i in range(16)])
+        for start in range(0, count, piece):
+            matcher.push("a" * min(piece, count - start))
+        assert matcher.stop is None
+
+    assert_cheaper(lambda: match(20_000), lambda: match(5_000), times=9)
