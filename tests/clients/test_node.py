@@ -13,7 +13,7 @@ from tests.serve.running import scripted
 
 PACKAGE = "openai@7.57.0"
 CLIENT = Path(__file__).with_name("node_client.mjs")
-INSTALL_SECONDS, RUN_SECONDS = 100, 60
+INSTALL_SECONDS, RUN_SECONDS = 200, 200
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,6 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
 def test_it_reads_answers_streams_and_errors(client: Path) -> None:
     with scripted(light=True) as server:
         server.wait_ready()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,9 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
+from tests.waiting import PATIENCE
+
+expect.set_options(timeout=1000 * PATIENCE)
 CHAT = "**/v1/chat/completions"
 PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 VIOLATIONS = "addEventListener('securitypolicyviolation', (event) => violated(event.violatedDirective))"
@@ -54,14 +58,24 @@ class Chat:
         return self.page.get_by_role("button", name=name, exact=True)
 
     def say(self, text: str, *, ends: bool = True) -> None:
-        """Send a message; wait for the end of the answer if it ``ends``."""
+        """Send a message; wait for the answer to begin, or for its end if it ``ends``."""
+        messages = self.page.locator(".message")
+        before = messages.count()
         self.input.fill(text)
         self.input.press("Enter")
+        expect(messages).to_have_count(before + 2)
         if ends:
             self.wait_done()
 
     def wait_done(self) -> None:
-        expect(self.last_message.get_by_role("button", name="Retry")).to_be_enabled(timeout=20_000)
+        expect(self.last_message.get_by_role("button", name="Retry")).to_be_enabled()
+
+    def wait_until(self, condition: Callable[[], object]) -> None:
+        """Poll until ``condition`` holds, letting the browser tell meanwhile what has happened in it."""
+        deadline = time.monotonic() + PATIENCE
+        while not condition():
+            assert time.monotonic() < deadline
+            self.page.wait_for_timeout(20)
 
     def answer(self, text: str, *, thought: str = "", tool: Sequence[str] = ()) -> list[dict[str, Any]]:
         """Let the server answer with ``text`` from now on. Returns the list to which the requests will be added."""
@@ -97,7 +111,7 @@ def chat_in(browser: Browser, root: str, **context: Any) -> Iterator[Chat]:
     """The page in a browser of its own, which must not have gone wrong at the end."""
     opened = browser.new_context(**context)
     page = opened.new_page()
-    page.set_default_timeout(15_000)
+    page.set_default_timeout(1000 * PATIENCE)
     chat = Chat(page, root)
     page.expose_function("violated", lambda directive: chat.violations.append(directive))
     page.add_init_script(VIOLATIONS)

@@ -28,9 +28,22 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def letters() -> Iterator[RunningServer]:
+def ending_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Slow answers keep their last letter back until there is this file."""
+    return tmp_path_factory.mktemp("letters") / "ending"
+
+
+@pytest.fixture
+def ending(ending_file: Path) -> Iterator[Path]:
+    """The same, for a test that makes it."""
+    yield ending_file
+    ending_file.unlink(missing_ok=True)
+
+
+@pytest.fixture(scope="session")
+def letters(ending_file: Path) -> Iterator[RunningServer]:
     """A server whose first model answers with the alphabet, and which has a second model that is not loaded."""
-    with scripted({"more": {"second": {}}}, light=True) as server:
+    with scripted({"ends_when": str(ending_file), "more": {"second": {}}}, light=True) as server:
         yield server.wait_ready()
 
 

@@ -132,8 +132,9 @@ def test_the_policy_stops_what_would_get_through(browser: Browser, letters: Runn
               fetch('http://evil.example/b').catch(() => {});
             }"""
         )
-        chat.page.wait_for_timeout(300)
         directives = {"img-src", "style-src-elem", "frame-src", "style-src-attr", "connect-src"}
+        chat.wait_until(lambda: set(chat.violations) >= {*directives, "require-trusted-types-for"})
+        chat.page.goto("about:blank")  # nothing of this page is still to come
         assert set(chat.violations) == {*directives, "require-trusted-types-for"}
         assert {failure for url, failure in failed if url.startswith(EVIL)} <= {"csp"}
         chat.violations.clear()

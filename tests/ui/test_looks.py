@@ -27,15 +27,15 @@ def test_the_system_chooses_the_theme_until_the_user_does(browser: Browser, lett
     with chat_in(browser, letters.root, color_scheme="light") as chat:
         light = background(chat)
         chat.page.emulate_media(color_scheme="dark")
+        chat.wait_until(lambda: background(chat) != light)
         dark = background(chat)
-        assert light != dark
         chat.button("Theme: system").click()
-        assert background(chat) == light
+        chat.wait_until(lambda: background(chat) == light)
         chat.button("Theme: light").click()
         chat.page.emulate_media(color_scheme="light")
-        assert background(chat) == dark
+        chat.wait_until(lambda: background(chat) == dark)
         chat.open()
-        assert background(chat) == dark
+        chat.wait_until(lambda: background(chat) == dark)
 
 
 def test_a_phone(browser: Browser, letters: RunningServer) -> None:
@@ -44,6 +44,7 @@ def test_a_phone(browser: Browser, letters: RunningServer) -> None:
         chat.input.fill("hello")
         chat.button("Send").tap()
         chat.wait_done()
+        expect(chat.answers.locator(".katex-display")).to_have_count(1)
         assert chat.page.evaluate("document.documentElement.scrollWidth") == PHONE["viewport"]["width"]
         assert chat.page.evaluate("document.querySelector('.messages').scrollWidth") <= PHONE["viewport"]["width"]
         expect(chat.button("New chat")).to_be_hidden()
@@ -112,9 +113,9 @@ def test_markdown_code_and_maths(chat: Chat) -> None:
     expect(answer).to_contain_text("$5 and $6")
     chat.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     chat.button("Copy code").click()
-    assert chat.page.evaluate("navigator.clipboard.readText()") == "return None"
+    chat.wait_until(lambda: chat.page.evaluate("navigator.clipboard.readText()") == "return None")
     chat.last_message.get_by_role("button", name="Copy", exact=True).click()
-    assert chat.page.evaluate("navigator.clipboard.readText()") == text
+    chat.wait_until(lambda: chat.page.evaluate("navigator.clipboard.readText()") == text)
 
 
 @pytest.mark.parametrize("text", ["<think>hidden depths</think>the answer", "hidden depths</think>\n\nthe answer"])
@@ -152,14 +153,15 @@ def test_attachments_only_where_the_model_takes_them(browser: Browser, letters: 
     image, text = asked[0]["messages"][0]["content"]
     assert image["image_url"]["url"] == f"data:image/png;base64,{base64.b64encode(PNG).decode()}"
     assert text == {"type": "text", "text": "what is it?"}
-    assert chat.page.evaluate("document.querySelector('.attached').naturalWidth") == 1
+    chat.wait_until(lambda: chat.page.evaluate("document.querySelector('.attached').naturalWidth") == 1)
 
 
 def test_long_answers_do_not_hold_up_the_reader(chat: Chat) -> None:
     chat.answer("\n\n".join(f"paragraph {number}" for number in range(200)))
     chat.say("question")
     frame = "document.querySelector('.messages')"
-    assert chat.page.evaluate(f"{frame}.scrollHeight - {frame}.scrollTop - {frame}.clientHeight") < 5
+    below = f"{frame}.scrollHeight - {frame}.scrollTop - {frame}.clientHeight"
+    chat.wait_until(lambda: chat.page.evaluate(below) < 5)
     chat.page.evaluate(f"{frame}.scrollTo(0, 0)")
     chat.button("Go to the end").click()
     expect(chat.button("Go to the end")).to_have_count(0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from pathlib import Path
 
 import pytest
@@ -12,17 +11,26 @@ from playwright.sync_api import Browser, expect
 
 from tests.serve.running import RunningServer, scripted
 from tests.ui.browsing import Chat, chat_in
+from tests.waiting import wait_until
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyz" * 4
 SLOW = "~"
-"""A mark in a prompt: 20 ms a token, of which there are a hundred."""
+"""A mark in a prompt: 20 ms a token, of which there are a hundred. The last one waits for a file."""
+KEPT = """() => new Promise((resolve) => {
+  const opened = indexedDB.open("mistralrs", 1);
+  opened.onsuccess = () => {
+    const all = opened.result.transaction("conversations").objectStore("conversations").getAll();
+    all.onsuccess = () => resolve(all.result.flatMap((found) => found.messages.map((message) => message.content)));
+  };
+})"""
 
 
-def test_an_answer_comes_bit_by_bit(chat: Chat) -> None:
+def test_an_answer_comes_bit_by_bit(chat: Chat, ending: Path) -> None:
     chat.say(f"{SLOW} hello", ends=False)
     expect(chat.button("Stop")).to_be_visible()
     expect(chat.answers).to_have_text(re.compile(".{5}"))
     assert len(chat.answers.inner_text()) < 100
+    ending.touch()
     chat.wait_done()
     assert chat.answers.inner_text() == ALPHABET[:100]
     expect(chat.last_message.locator(".stats")).to_contain_text(re.compile(r"100 tokens .* tok/s"))
@@ -45,16 +53,18 @@ def test_stopping_keeps_what_is_there_and_frees_the_engine(chat: Chat, letters: 
     expect(chat.last_message.locator(".stats")).to_contain_text("stopped")
 
 
-def test_a_reload_keeps_the_conversation(chat: Chat) -> None:
+def test_a_reload_keeps_the_conversation(chat: Chat, ending: Path) -> None:
     chat.say("remember me")
     chat.say(f"{SLOW} cut off", ends=False)
     expect(chat.answers.nth(1)).to_have_text(re.compile(".{50}"))
+    chat.wait_until(lambda: sum(text.startswith("abc") for text in chat.page.evaluate(KEPT)) == 2)
     chat.open()
     chat.button("remember me").click()
     expect(chat.page.locator(".bubble")).to_have_text(["remember me", f"{SLOW} cut off"])
     assert chat.answers.first.inner_text() == ALPHABET[:100]
     expect(chat.last_message).to_contain_text("stopped")
     expect(chat.answers.nth(1)).to_have_text(re.compile("^abc"))
+    ending.touch()
     chat.say("go on")
     expect(chat.answers).to_have_count(3)
 
@@ -220,10 +230,7 @@ def test_what_the_server_refuses_is_told(chat: Chat) -> None:
 
 @pytest.mark.slow
 def test_the_page_is_opened_once_the_model_is_loaded(smollm2_server: RunningServer, opened_page: Path) -> None:
-    deadline = time.monotonic() + 10
-    while not opened_page.exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_until(opened_page.exists)
     assert opened_page.read_text().strip() == f"{smollm2_server.root}/ui/"
     assert f"Web page: {smollm2_server.root}/ui/" in smollm2_server.log
 
