@@ -26,6 +26,7 @@ from mistralrs.engine.sampling import (
 )
 from mistralrs.engine.sequence import Sequence
 from mistralrs.ops import Ops, OpTable
+from mistralrs_plugins.kernels.cpu import threads as pool
 from mistralrs_plugins.kernels.cpu.backend import CpuBackend
 from mistralrs_plugins.kernels.torch.backend import TorchBackend
 
@@ -132,7 +133,7 @@ def test_draws_follow_the_filtered_distribution(ops: Ops, chosen: dict[str, Any]
 
 @both
 @settings(deadline=None)  # the first may compile
-@given(st.integers(0, 2**32), st.floats(0, 1, exclude_max=True), st.sampled_from([3, 64, 65, 1000, 5000]))
+@given(st.integers(0, 2**32), st.floats(0, 1, exclude_max=True), st.sampled_from([3, 64, 65, 1000, 5000, 66_000]))
 def test_every_number_picks_what_the_running_sum_says(ops: Ops, seed: int, number: float, size: int) -> None:
     logits = np.random.default_rng(seed).standard_normal(size).astype(np.float32)
     sums = np.cumsum(np.exp(logits.astype(np.float64) - logits.max()))
@@ -146,7 +147,7 @@ def test_every_number_picks_what_the_running_sum_says(ops: Ops, seed: int, numbe
 @given(
     st.integers(0, 2**32),
     st.lists(st.floats(0, 1, exclude_max=True), min_size=4, max_size=4),
-    st.sampled_from([5, 64, 130, 3000]),
+    st.sampled_from([5, 64, 130, 3000, 66_000]),
     st.sampled_from([0.05, 0.7, 1.0, 3.0]),
     st.sampled_from([0, 1, 20, 200]),
     st.sampled_from([1.0, 0.5, 0.97]),
@@ -303,6 +304,31 @@ def test_rows_drawn_together_are_those_drawn_alone(ops: Ops) -> None:
         ]
         alone = [draw(ops, row, one, number)[0] for row, one, number in zip(rows, params, numbers, strict=True)]
         assert draw_rows(ops, rows, params, numbers) == alone
+
+
+@pytest.mark.parametrize("size", [65_600, 140_001])
+def test_a_long_row_is_drawn_alike_whole_and_in_pieces(size: int) -> None:
+    """Few rows are shared out in pieces, many are not: neither that nor the number of threads may show in a bit."""
+    noise = np.random.default_rng(size).standard_normal((2, size)).astype(np.float32)
+    rows = np.concatenate([noise, 3 * noise, np.round(4 * noise)])
+    rows[4, 70:66_000] = -np.inf
+    chosen = [*FILTERS, {"temperature": 0.0}, {"temperature": 3.0, "top_p": 0.97, "min_p": 0.001}]
+    lines = [(row, SamplingParams(**each)) for row in rows for each in chosen]
+    numbers = [uniform(5, index) for index in range(len(lines))]
+    many = np.stack([row for row, _ in lines])
+    found = []
+    try:
+        for threads in (1, 3):
+            pool.set_threads(threads)
+            together = draw_rows(COMPILED, many, [each for _, each in lines], numbers)
+            alone = [draw(COMPILED, *line, number)[0] for line, number in zip(lines, numbers, strict=True)]
+            totals = COMPILED.likeliest(torch.from_numpy(rows), 5)[0].tolist()
+            totals_alone = [COMPILED.likeliest(torch.from_numpy(row[None]), 5)[0].item() for row in rows]
+            found += [(together, totals), (alone, totals_alone)]
+    finally:
+        pool.reset()
+    assert all(each == found[0] for each in found)
+    assert all(token >= 0 for token in found[0][0])
 
 
 @both

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence as Items
 from functools import lru_cache
 
 import numpy as np
@@ -10,8 +11,18 @@ import torch
 from torch import Tensor
 
 from mistralrs.ops import Adjustments
-from mistralrs_plugins.kernels.cpu.kernels.sizes import BINS, DRAW_GROUP, DRAW_SETTINGS
-from mistralrs_plugins.kernels.cpu.program.arguments import Argument, Call, Current, Number, Scratch, Stage
+from mistralrs_plugins.kernels.cpu.kernels.sizes import BINS, DRAW_GROUP, DRAW_SETTINGS, PIECE, PIECE_BYTES
+from mistralrs_plugins.kernels.cpu.program.arguments import (
+    Argument,
+    Buffer,
+    Call,
+    Current,
+    Number,
+    Place,
+    Scratch,
+    Stage,
+    strided,
+)
 from mistralrs_plugins.kernels.cpu.program.program import Program
 from mistralrs_plugins.kernels.cpu.threads import shared_pool
 
@@ -24,10 +35,14 @@ def draw(logits: Tensor, settings: Tensor) -> Tensor:
     if settings.shape != (len(logits), DRAW_SETTINGS):
         raise ValueError(f"settings of shape {tuple(settings.shape)} for {len(logits)} rows")
     tokens = torch.empty(len(logits), dtype=torch.int64)
-    _run(
-        _draw_program(logits.shape[1]), logits, {Number.SETTINGS: settings.data_ptr(), Number.CHOSEN: tokens.data_ptr()}
-    )
+    program = _draw_program(logits.shape[1], _are_few(logits))
+    _run(program, logits, {Number.SETTINGS: settings.data_ptr(), Number.CHOSEN: tokens.data_ptr()})
     return tokens
+
+
+def draw_call(vocab: int, rows: Number) -> Call:
+    """The call that draws a token from each of ``rows`` rows of logits."""
+    return _by_rows("draws:draw", vocab, [Current(Number.SETTINGS), Current(Number.CHOSEN)], rows)
 
 
 def likeliest(logits: Tensor, count: int) -> tuple[Tensor, Tensor]:
@@ -36,7 +51,7 @@ def likeliest(logits: Tensor, count: int) -> tuple[Tensor, Tensor]:
     totals = torch.empty(len(logits), dtype=torch.float64)
     tokens = torch.empty(len(logits), count, dtype=torch.int64)
     numbers = {Number.WANTED: count, Number.TOTALS: totals.data_ptr(), Number.CHOSEN: tokens.data_ptr()}
-    _run(_likeliest_program(logits.shape[1]), logits, numbers)
+    _run(_likeliest_program(logits.shape[1], _are_few(logits)), logits, numbers)
     return totals, tokens
 
 
@@ -77,30 +92,65 @@ def _run(program: Program, logits: Tensor, numbers: dict[Number, int]) -> None:
         program.run()
 
 
-def _scratch(vocab: int) -> list[Argument]:
-    """Bins, a group's weights and places, two numbers for each group, and a key for each token."""
-    size = 16 * BINS + 8 * DRAW_GROUP + 16 * -(-vocab // DRAW_GROUP) + 8 * vocab
-    size = -(-size // 64) * 64
-    return [Scratch(size), size]
+def _are_few(logits: Tensor) -> bool:
+    """Whether threads share rows out in pieces. One that has a row to itself has it in its cache all the time."""
+    return len(logits) < 2 * shared_pool().size
+
+
+def _pieces(vocab: int) -> int:
+    """How many pieces a row has: a power of two, so that they are shared out evenly."""
+    return 1 << (-(-vocab // PIECE) - 1).bit_length()
+
+
+def _memory(vocab: int) -> int:
+    """Bytes for what is found of a row: see :mod:`.kernels.pieces`."""
+    groups = -(-vocab // DRAW_GROUP)
+    size = _pieces(vocab) * (PIECE_BYTES + 16 * BINS) + 8 * groups + 8 * DRAW_GROUP * groups
+    return -(-size // 64) * 64
+
+
+def _by_rows(kernel: str, vocab: int, given: list[Argument], rows: Number = Number.TOKENS) -> Call:
+    """A call that does a kernel's whole work, a row a chunk."""
+    size = _memory(vocab)
+    return Call(kernel, [*_row(vocab), *given, Scratch(size), size, 0], per={rows: 1})
+
+
+def _by_pieces(kernel: str, vocab: int, given: list[Argument], chunks: Items[int]) -> Program:
+    """A program that does a kernel's work in parts, each of so many ``chunks`` for each row."""
+    memory = strided(Place(Buffer(_memory(vocab)), 0))
+    calls = [
+        Call(kernel, [*_row(vocab), *given, *memory, part], per={Number.TOKENS: count})
+        for part, count in enumerate(chunks, 1)
+    ]
+    return Program([Stage([call]) for call in calls])
+
+
+def _row(vocab: int) -> list[Argument]:
+    return [Current(Number.LOGITS), 4 * vocab, vocab, _pieces(vocab)]
 
 
 @lru_cache(maxsize=8)
-def _draw_program(vocab: int) -> Program:
-    given: list[Argument] = [Current(Number.LOGITS), 4 * vocab, vocab, Current(Number.SETTINGS), Current(Number.CHOSEN)]
-    return Program([Stage([Call("draws:draw", [*given, *_scratch(vocab)], per={Number.TOKENS: 1})])])
+def _draw_program(vocab: int, few: bool) -> Program:
+    pieces = _pieces(vocab)
+    given: list[Argument] = [Current(Number.SETTINGS), Current(Number.CHOSEN)]
+    if few and pieces > 1:
+        return _by_pieces("draws:draw", vocab, given, (pieces, pieces, 1, pieces, 1))
+    return Program([Stage([_by_rows("draws:draw", vocab, given)])])
 
 
 @lru_cache(maxsize=8)
-def _likeliest_program(vocab: int) -> Program:
-    given: list[Argument] = [Current(Number.LOGITS), 4 * vocab, vocab, Current(Number.WANTED), Current(Number.TOTALS)]
-    call = Call("draws:likeliest", [*given, Current(Number.CHOSEN), *_scratch(vocab)], per={Number.TOKENS: 1})
-    return Program([Stage([call])])
+def _likeliest_program(vocab: int, few: bool) -> Program:
+    pieces = _pieces(vocab)
+    given: list[Argument] = [Current(Number.WANTED), Current(Number.TOTALS), Current(Number.CHOSEN)]
+    if few and pieces > 1:
+        return _by_pieces("likely:likeliest", vocab, given, (pieces, 1))
+    return Program([Stage([_by_rows("likely:likeliest", vocab, given)])])
 
 
 @lru_cache(maxsize=8)
 def _adjust_program(vocab: int) -> Program:
     given: list[Argument] = [Current(Number.LOGITS), vocab, Current(Number.CHANGES)]
-    return Program([Stage([Call("changes:adjust", [*given, *_scratch(vocab)], per={Number.TOKENS: 1})])])
+    return Program([Stage([Call("changes:adjust", [*given, Scratch(8 * vocab), 8 * vocab], per={Number.TOKENS: 1})])])
 
 
 @lru_cache(maxsize=1)

@@ -259,3 +259,29 @@ def words_and(b: ir.IRBuilder, value: ir.Value, shift: ir.Value, mask: ir.Value)
     """``(word >> shift) & mask`` of eight words of four bytes."""
     moved = b.lshr(b.bitcast(value, i32x8.llvm), _everywhere(b, b.trunc(shift, I32), 8))
     return b.bitcast(b.and_(moved, _everywhere(b, b.trunc(mask, I32), 8)), b8x32.llvm)
+
+
+@operation(f32x8, f32x8, f32x8, f32x8)
+def where_larger(b: ir.IRBuilder, x: ir.Value, y: ir.Value, value: ir.Value) -> ir.Value:
+    """Lane by lane, ``value`` where ``x`` is larger than ``y``, else zero."""
+    return b.select(b.fcmp_ordered(">", x, y), value, ir.Constant(value.type, [0.0] * 8))
+
+
+@operation(types.boolean, f32x8, f32x8)
+def any_smaller(b: ir.IRBuilder, x: ir.Value, y: ir.Value) -> ir.Value:
+    """Whether ``x`` is smaller than ``y`` in any lane."""
+    mask = b.bitcast(b.fcmp_ordered("<", x, y), ir.IntType(8))
+    return b.icmp_unsigned("!=", mask, ir.Constant(mask.type, 0))
+
+
+@operation(i32x8, f32x8, types.int64)
+def truncated(b: ir.IRBuilder, value: ir.Value, shift: ir.Value) -> ir.Value:
+    """Floats without their fractions as integers, ``<< shift``, which have to fit."""
+    return b.shl(b.fptosi(value, i32x8.llvm), _everywhere(b, b.trunc(shift, I32), 8))
+
+
+@operation(f32x8, f32x8, f32x8)
+def times_power_of_two(b: ir.IRBuilder, value: ir.Value, shifted: ir.Value) -> ir.Value:
+    """``value * 2^n`` for a normal result. ``shifted`` is ``1.5 * 2^23 + n``, so that n is in its lowest bits."""
+    exponent = b.shl(b.bitcast(shifted, i32x8.llvm), constant(i32x8, 23))
+    return b.bitcast(b.add(b.bitcast(value, i32x8.llvm), exponent), f32x8.llvm)

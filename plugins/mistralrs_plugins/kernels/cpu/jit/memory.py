@@ -162,10 +162,32 @@ def store_f32x8(b: ir.IRBuilder, address: ir.Value, value: ir.Value) -> None:
     write(b, address, value)
 
 
+@operation(types.void, types.int64, i32x8)
+def store_i32x8(b: ir.IRBuilder, address: ir.Value, value: ir.Value) -> None:
+    """Write eight integers."""
+    write(b, address, value)
+
+
 @operation(types.void, types.int64, f32x8)
 def store_f16x8(b: ir.IRBuilder, address: ir.Value, value: ir.Value) -> None:
     """Write eight floats as half floats."""
     write(b, address, b.fptrunc(value, ir.VectorType(F16, 8)))
+
+
+@operation(types.void, types.int64, f32x8)
+def store_counted(b: ir.IRBuilder, address: ir.Value, value: ir.Value) -> None:
+    """Write eight pairs of doubles: 1, and a float."""
+    wide = ir.VectorType(ir.DoubleType(), 8)
+    ones = ir.Constant(wide, [1.0] * 8)
+    pairs = shuffle(b, ones, b.fpext(value, wide), [lane for pair in range(8) for lane in (pair, pair + 8)])
+    write(b, address, pairs)
+
+
+@operation(types.void, types.int64, types.int64)
+def add_pair(b: ir.IRBuilder, address: ir.Value, other: ir.Value) -> None:
+    """Add the two doubles at ``other`` to those at ``address``."""
+    kind = ir.VectorType(ir.DoubleType(), 2)
+    write(b, address, b.fadd(read(b, address, kind), read(b, other, kind)))
 
 
 # Activations keep the four values of a word as first, third, second, fourth: see load_pair_everywhere.

@@ -21,6 +21,12 @@ DRY_LONGEST_MATCH = 50
 BINS = 4096
 """Into so many bins logits are sorted roughly."""
 
+PIECE = 65536
+"""Logits of a row, at most, that one thread looks at by itself while others look at the rest."""
+
+PIECE_BYTES = 32 + 4 * DRAW_GROUP + 160
+"""Memory for what is found of a piece, and a group of it."""
+
 SEGMENT = 256
 """Keys whose weighted sum attention takes by itself, a multiple of its tiles."""
 
