@@ -19,6 +19,8 @@ def unmet(record: PluginRecord) -> str:
 
     Looked at only after a plugin failed, so ``packaging`` stays off the usual path.
     """
+    if record.builtin:  # the two are one release
+        return ""
     try:
         from packaging.requirements import InvalidRequirement, Requirement
     except ImportError:

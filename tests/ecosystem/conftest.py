@@ -5,7 +5,7 @@ import venv
 from pathlib import Path
 
 import pytest
-from ecosystem import REPOSITORY, Environment, build_wheel
+from ecosystem import REPOSITORY, Environment, build_wheels, share_kernels
 
 
 @pytest.fixture(scope="session")
@@ -19,5 +19,6 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
     # An old setuptools comes with venv on Python 3.11; torch wants the newer one that is borrowed.
     made.run(made.python, "-m", "pip", "uninstall", "-q", "--yes", "setuptools")
     wheels = tmp_path_factory.mktemp("wheels")
-    made.install(build_wheel(REPOSITORY, wheels))
+    made.install(*build_wheels([REPOSITORY], wheels))
+    share_kernels(made.root)
     return made

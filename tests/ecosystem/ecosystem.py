@@ -6,9 +6,12 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from platformdirs import user_cache_path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -54,11 +57,24 @@ class Environment:
         self.run(self.python, "-m", "pip", "install", "-q", "--no-deps", "--no-index", *wheels)
 
 
-def build_wheel(project: Path, into: Path) -> Path:
-    """Build a wheel with the build backend that is installed."""
+def build_wheels(projects: Sequence[Path], into: Path) -> list[Path]:
+    """Build a wheel of each with the build backend that is installed."""
     before = set(into.glob("*.whl"))
     options = ["-q", "--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check"]
-    command = [sys.executable, "-m", "pip", "wheel", *options, "-w", str(into), str(project)]
+    command = [sys.executable, "-m", "pip", "wheel", *options, "-w", str(into), *map(str, projects)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
-    return next(iter(set(into.glob("*.whl")) - before))
+    built = sorted(set(into.glob("*.whl")) - before)
+    assert len(built) == len(projects)
+    return built
+
+
+def share_kernels(home: Path) -> None:
+    """Let a home of its own have the kernels that were compiled before.
+
+    They are kept under a name of the sources, the compiler and the processor, so only the same sources find them.
+    """
+    kept, own = user_cache_path("mistralrs") / "kernels", home / ".cache" / "mistralrs"
+    kept.mkdir(parents=True, exist_ok=True)
+    own.mkdir(parents=True)
+    (own / "kernels").symlink_to(kept, target_is_directory=True)

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from ecosystem import REPOSITORY, Environment, build_wheel
+from ecosystem import REPOSITORY, Environment, build_wheels
 
 EXAMPLES = {
     "mistralrs-tiny": "architecture/tiny",
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def outsiders(environment: Environment, tmp_path_factory: pytest.TempPathFactory) -> Environment:
     wheels = tmp_path_factory.mktemp("outsiders")
-    environment.install(*(build_wheel(REPOSITORY / "examples" / "plugins" / name, wheels) for name in EXAMPLES))
+    environment.install(*build_wheels([REPOSITORY / "examples" / "plugins" / name for name in EXAMPLES], wheels))
     return environment
 
 
@@ -42,6 +42,12 @@ def test_the_project_is_not_this_checkout(outsiders: Environment) -> None:
         outsiders.python, "-c", "import mistralrs, mistralrs_plugins as p; print(mistralrs.__file__, p.__file__)"
     )
     assert all(Path(path).is_relative_to(outsiders.root) for path in home.split())
+
+
+def test_its_kernels_compile(outsiders: Environment) -> None:
+    """From the sources in the wheel, whatever was compiled before."""
+    code = "from mistralrs_plugins.kernels.cpu.jit.code import compiled; print(len(compiled('cache:make_write:f16')))"
+    assert int(outsiders.run(outsiders.python, "-c", code)) > 0
 
 
 def test_they_are_listed(outsiders: Environment) -> None:

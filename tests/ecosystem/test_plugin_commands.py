@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from distributions import Distributions
-from ecosystem import Environment, build_wheel
+from ecosystem import Environment, build_wheels
 
 from mistralrs.cli.main import run
 from mistralrs.plugin import doctor
@@ -121,7 +121,7 @@ def test_one_plugin_of_a_disabled_distribution(dists: Distributions, capsys: Cap
 @pytest.mark.slow
 def test_install_and_uninstall_say_what_changed(environment: Environment, tmp_path: Path) -> None:
     environment.mistralrs("plugins", "new", "--kind", "observer", "acme-new", "--into", tmp_path)
-    wheel = build_wheel(tmp_path / "mistralrs-acme-new", tmp_path)
+    [wheel] = build_wheels([tmp_path / "mistralrs-acme-new"], tmp_path)
     added = environment.mistralrs("plugins", "install", wheel, "--", "--no-deps", "--no-index")
     assert [line.split()[:4] for line in added.splitlines()[1:]] == [
         ["added", "observer/acme-new", "mistralrs-acme-new", "0.1.0"]

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from ecosystem import Environment, build_wheel
+from ecosystem import Environment, build_wheels
 
 from mistralrs.plugin.kinds import KINDS
 
@@ -25,7 +25,7 @@ def projects(environment: Environment, tmp_path_factory: pytest.TempPathFactory)
     folder, wheels = tmp_path_factory.mktemp("projects"), tmp_path_factory.mktemp("started")
     for arguments in STARTED.values():
         environment.mistralrs("plugins", "new", *arguments, "--into", folder)
-    environment.install(*(build_wheel(project, wheels) for project in sorted(folder.iterdir())))
+    environment.install(*build_wheels(sorted(folder.iterdir()), wheels))
     return folder
 
 

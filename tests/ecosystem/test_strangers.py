@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from cpu_time import least_cpu_seconds
 from distributions import Distributions
-from ecosystem import REPOSITORY
+from ecosystem import REPOSITORY, share_kernels
 from strangers import EXPECTED, install_all
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
@@ -22,6 +22,7 @@ Cli = Callable[..., subprocess.CompletedProcess[str]]
 def crowd(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("crowd")
     install_all(Distributions(root))
+    share_kernels(root)
     return root
 
 

@@ -12,6 +12,8 @@ from mistralrs.ops import StepContext, Weight
 from mistralrs_plugins.kernels.cpu.program.weights import COVERED
 from tests.kernels.probes import FACTOR_BYTES, Sequences, compiled_table, nmse, random_weight, reference_table, run_both
 
+pytestmark = pytest.mark.usefixtures("product_kernels")
+
 # Blocks without a compiled form are decoded by the reference.
 QUANTIZED = [name for name in LAYOUTS if name in FACTOR_BYTES]
 DENSE = [name for name, layout in LAYOUTS.items() if layout.dense]

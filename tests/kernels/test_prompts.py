@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 import torch
 
 from mistralrs.layouts import LAYOUTS
@@ -15,6 +16,8 @@ from mistralrs.testing.tiny import random_tensors
 from mistralrs.weights import DictSource
 from mistralrs_plugins.kernels.cpu.program.step import CompiledStep
 from tests.kernels.probes import compiled_table, random_weight
+
+pytestmark = pytest.mark.usefixtures("product_kernels")
 
 CONFIG = {
     "architectures": ["LlamaForCausalLM"],
