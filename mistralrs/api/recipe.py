@@ -62,15 +62,16 @@ class Report(NamedTuple):
 
     def said(self) -> list[EngineOutput]:
         """What the engine said, as it said it."""
-        return [
-            Tokens(id=each[0], tokens=each[1], text=each[2]) if isinstance(each, tuple) else each
-            for each in self.outputs
-        ]
+        return [_whole(each) for each in self.outputs]
 
 
 def _light(output: EngineOutput) -> EngineOutput | Piece:
-    is_plain = isinstance(output, Tokens) and not output.logprobs
-    return (output.id, output.tokens, output.text) if is_plain else output  # type: ignore[union-attr]
+    return output[:3] if isinstance(output, Tokens) and not output.logprobs else output
+
+
+def _whole(said: EngineOutput | Piece) -> EngineOutput:
+    is_piece = isinstance(said, tuple) and not isinstance(said, Tokens)
+    return Tokens(*said) if is_piece else said  # type: ignore[misc, return-value]
 
 
 FromEngine = Ready | LoadFailed | Report

@@ -38,6 +38,7 @@ class _Buffer:
         self._device = self._host if on_host else torch.zeros(shape, dtype=torch.int64, device=device)
         self.array = self._host.numpy()
         self._view = self._device[:0]
+        self.is_copied = not on_host
 
     def tensor(self, length: int) -> Tensor:
         """The first ``length`` rows on the device."""
@@ -67,9 +68,49 @@ class BatchBuilder:
         self._filled = [0] * seqs  # how much of each row of the table is not zero
         self._owners = [(IntVector(), 0)] * seqs  # whose blocks these are, and how often it had been cleared
         self._counting = np.arange(max(tokens, config.context_length + 1))
+        advanced = (self._ids, self._positions, self._slots, self._context)
+        self._written = tuple(memoryview(buffer.array) for buffer in advanced)  # type: ignore[arg-type]
+        self._answers: Batch | None = None  # the last batch, if it had one token of each sequence
 
     def build(self, chunks: Items[Chunk]) -> Batch:
         """The batch of ``chunks``, one after another; ``rows`` has one entry for each chunk that samples."""
+        batch = self._answers
+        if batch is None or not self._advance(chunks, batch.meta):
+            batch = self._fill(chunks)
+            self._answers = batch if len(batch.rows) == len(batch.ids) == len(chunks) else None
+        if self._states is not None:
+            batch.meta.states_from, batch.meta.states_to = self._write_states(chunks, *self._states)
+        return batch
+
+    def _advance(self, chunks: Items[Chunk], meta: AttentionMeta) -> bool:
+        """Take the last batch's answers a token further. False if ``chunks`` are something else than their next ones.
+
+        The common case, and on a path where a processor waits: numbers are written one by one, since numpy needs more
+        for an operation on a few of them.
+        """
+        contexts, size = meta.contexts, self._block_size
+        if len(chunks) != len(contexts):
+            return False
+        ids, positions, slots, context = self._written
+        for row, chunk in enumerate(chunks):
+            sequence, start = chunk.sequence, chunk.start
+            blocks, cleared = self._owners[row]
+            if sequence.blocks is not blocks or blocks.cleared != cleared or start != contexts[row] or chunk.count != 1:
+                return False
+            ids[row] = sequence.tokens.last
+            positions[row] = start
+            contexts[row] = context[row] = start + 1
+            if start % size:
+                slots[row] += 1
+            else:
+                self._write_blocks(chunk, row)
+                slots[row] = blocks[start // size] * size
+        if self._ids.is_copied:
+            for buffer in (self._ids, self._positions, self._slots, self._context, self._blocks):
+                buffer.tensor(len(chunks))
+        return True
+
+    def _fill(self, chunks: Items[Chunk]) -> Batch:
         tokens, wanted = 0, 0
         queries: list[int] = []
         contexts: list[int] = []
@@ -94,8 +135,6 @@ class BatchBuilder:
             contexts=contexts,
             limits=self._limits.tensor(tokens),
         )
-        if self._states is not None:
-            meta.states_from, meta.states_to = self._write_states(chunks, *self._states)
         ids, positions = self._ids.tensor(tokens), self._positions.tensor(tokens)
         return Batch(ids=ids, positions=positions, rows=self._rows.tensor(wanted), meta=meta)
 

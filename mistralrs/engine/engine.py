@@ -19,6 +19,7 @@ from mistralrs.engine import sampling
 from mistralrs.engine.admission import Admission, check_room
 from mistralrs.engine.batch import BatchBuilder
 from mistralrs.engine.config import EngineConfig
+from mistralrs.engine.drawing import StepOutputs
 from mistralrs.engine.request import EngineOutput, Finished, FinishReason, Generate, Request, Tokens, Usage
 from mistralrs.engine.runner import ModelRunner
 from mistralrs.engine.sampling import NumericalError, Outcome, Sampled
@@ -26,6 +27,7 @@ from mistralrs.engine.scheduler import Chunk, Scheduler
 from mistralrs.engine.sequence import Sequence
 from mistralrs.engine.stats import EngineStats, RateMeter
 from mistralrs.errors import EngineError, MistralrsError, RequestError, UsageError
+from mistralrs.ops.step import StepOutput
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +45,7 @@ class Engine:
         runner.allocate(config.num_blocks, config.block_size, config.num_states)
         self._admission = Admission(config, tokenizer, runner.cache_class)
         self._batches = BatchBuilder(config, runner.device)
+        self._outputs = StepOutputs(runner.vocab_size)
         self._sequences: dict[int, Sequence] = {}
         self._outbox: list[EngineOutput] = []
         self._rate = RateMeter()
@@ -92,12 +95,13 @@ class Engine:
             self._end_exhausted(sequence)
         if plan.chunks:
             self._steps += 1
-            computed, logits = self._forward(plan.chunks)
+            out = self._outputs.of([chunk.sequence for chunk in plan.chunks if chunk.samples])
+            computed, logits = self._forward(plan.chunks, out)
             for chunk in computed:
                 self.scheduler.commit(chunk)
             sampled = [chunk.sequence for chunk in computed if chunk.sequence.pending == 0]
             if sampled:
-                self._advance(sampled, logits)
+                self._advance(sampled, logits, out)
         return self._take_outputs()
 
     def check_idle(self) -> None:
@@ -127,12 +131,13 @@ class Engine:
             tokens_per_second=self._rate.rate(),
         )
 
-    def _forward(self, chunks: Items[Chunk]) -> tuple[Items[Chunk], Tensor]:
+    def _forward(self, chunks: Items[Chunk], out: StepOutput) -> tuple[Items[Chunk], Tensor]:
         """Run the model. Returns the chunks that were computed and the logits of those among them that sample."""
         try:
-            return chunks, self._run(chunks)
+            return chunks, self._run(chunks, out)
         except Exception:
             log.exception("a step of %d sequences failed; trying each of them alone", len(chunks))
+            out.drawn = False
         computed: list[Chunk] = []
         logits: list[Tensor] = []
         for chunk in chunks:
@@ -143,16 +148,18 @@ class Engine:
                 self._fail(chunk.sequence, error, "the model failed")
         return computed, torch.cat(logits) if logits else torch.empty(0)
 
-    def _run(self, chunks: Items[Chunk]) -> Tensor:
+    def _run(self, chunks: Items[Chunk], out: StepOutput | None = None) -> Tensor:
         faults.point("step.forward")
-        return self.runner.forward(self._batches.build(chunks))
+        return self.runner.forward(self._batches.build(chunks), out)
 
-    def _advance(self, sequences: Items[Sequence], logits: Tensor) -> None:
+    def _advance(self, sequences: Items[Sequence], logits: Tensor, out: StepOutput) -> None:
         """Give each sequence its next token."""
         for row in range(len(sequences)):
             if faults.flagged("step.logits"):
                 logits[row] = torch.nan
-        for sequence, outcome in zip(sequences, sampling.sample(self.runner.ops, logits, sequences), strict=True):
+                out.drawn = False
+        outcomes = sampling.sample(self.runner.ops, logits, sequences, self._outputs.drawn())
+        for sequence, outcome in zip(sequences, outcomes, strict=True):
             try:
                 self._accept(sequence, outcome)
             except Exception as error:
@@ -172,7 +179,7 @@ class Engine:
         faults.point("step.detokenize")
         reason = self._end_token(sequence, outcome.token)
         text = sequence.output.push(outcome.token) if reason is None else ""
-        if reason is None and self._is_full(sequence):
+        if reason is None and sequence.length >= sequence.limit:
             reason = FinishReason.LENGTH
         if reason is not None:
             text += sequence.output.finish()
@@ -186,10 +193,6 @@ class Engine:
         wanted = sequence.sampling
         is_eos = token in self.config.eos_ids and not wanted.ignore_eos
         return FinishReason.STOP if is_eos or token in wanted.stop_token_ids else None
-
-    def _is_full(self, sequence: Sequence) -> bool:
-        limit = sequence.sampling.max_tokens
-        return sequence.length >= self.config.context_length or (limit is not None and sequence.generated >= limit)
 
     def _count_prompt(self, sequence: Sequence) -> None:
         sequence.first_token_at = time.perf_counter()
@@ -219,6 +222,8 @@ class Engine:
     def _end(self, sequence: Sequence, reason: FinishReason, error: MistralrsError | None = None) -> None:
         """The one way out: give everything back, say Finished."""
         del self._sequences[sequence.id]
+        if not self._sequences:
+            self._outputs.forget()
         self.scheduler.remove(sequence)
         self._outbox.append(
             Finished(
@@ -237,7 +242,7 @@ class Engine:
 
 def _tokens(sequence: Sequence, sampled: Sampled, text: str) -> Tokens:
     if sampled.logprob is None:
-        return Tokens(id=sequence.id, tokens=(sampled.token,), text=text)
+        return Tokens(sequence.id, (sampled.token,), text)
     return Tokens(
         id=sequence.id,
         tokens=(sampled.token,),

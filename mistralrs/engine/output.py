@@ -38,7 +38,7 @@ class TokenDecoder:
     def __init__(self, tokenizer: Tokenizer | None) -> None:
         self._tokenizer = tokenizer
         self._is_byte_level = tokenizer is not None and _decoder_steps(tokenizer) == ["ByteLevel"]
-        self._pieces: dict[bool, dict[int, bytes]] = {True: {}, False: {}}
+        self._pieces: dict[bool, dict[int, str | bytes]] = {True: {}, False: {}}
         self._special: frozenset[int] = frozenset()
         self._anchor: list[int] = []
         if tokenizer is not None:
@@ -78,22 +78,40 @@ class _SilentStream:
 
 
 class _ByteLevelStream:
-    """Byte-level BPE: every token is a piece of UTF-8, whatever stands around it."""
+    """Byte-level BPE: every token is a piece of UTF-8, whatever stands around it.
 
-    def __init__(self, tokenizer: Tokenizer, special: frozenset[int], pieces: dict[int, bytes]) -> None:
+    ``pieces`` keeps what was found out about tokens: text when it is whole characters, else bytes.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, special: frozenset[int], pieces: dict[int, str | bytes]) -> None:
         self._tokenizer = tokenizer
         self._special = special
         self._pieces = pieces
         self._utf8 = codecs.getincrementaldecoder("utf-8")("replace")
+        self._is_between = True  # characters, so that a piece in whole characters can be shown as it is
 
     def push(self, token: int) -> str:
         piece = self._pieces.get(token)
         if piece is None:
-            piece = self._pieces[token] = self.piece(token)
-        return self._utf8.decode(piece)
+            piece = self._pieces[token] = self._whole(self.piece(token))
+        if isinstance(piece, str):
+            if self._is_between:
+                return piece
+            piece = piece.encode()
+        text = self._utf8.decode(piece)
+        self._is_between = not self._utf8.getstate()[0]
+        return text
 
     def flush(self) -> str:
+        self._is_between = True
         return self._utf8.decode(b"", final=True)
+
+    @staticmethod
+    def _whole(piece: bytes) -> str | bytes:
+        try:
+            return piece.decode()
+        except UnicodeDecodeError:
+            return piece
 
     def piece(self, token: int) -> bytes:
         """The bytes of one token."""

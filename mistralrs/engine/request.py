@@ -149,8 +149,7 @@ class TokenLogprob(NamedTuple):
     logprob: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tokens:
+class Tokens(NamedTuple):
     """New output of a request: token ids, and the text that became certain with them (may be empty).
 
     ``tokens`` is everything the model chose, an end-of-sequence token too; ``text`` shows neither that nor stops.

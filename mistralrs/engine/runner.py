@@ -13,7 +13,7 @@ from mistralrs.kvcache.paged import PagedCache
 from mistralrs.ops.meta import AttentionMeta
 from mistralrs.ops.ops import Ops
 from mistralrs.ops.spec import CacheSpec, StateSpec
-from mistralrs.ops.step import StepContext
+from mistralrs.ops.step import StepContext, StepOutput
 
 
 class ModelRunner:
@@ -84,9 +84,11 @@ class ModelRunner:
         finally:
             torch.set_num_threads(threads)
 
-    @torch.inference_mode()
-    def forward(self, batch: Batch) -> Tensor:
-        """Logits of the batch's rows, ``[len(batch.rows), vocab_size]``; keys and values go into the cache."""
+    def forward(self, batch: Batch, out: StepOutput | None = None) -> Tensor:
+        """Logits of the batch's rows, ``[len(batch.rows), vocab_size]``; keys and values go into the cache.
+
+        With ``out`` the logits may lie in its memory. To be called in inference mode.
+        """
         step = StepContext(
             ops=self.ops,
             ids=batch.ids,
@@ -94,17 +96,22 @@ class ModelRunner:
             rows=batch.rows,
             meta=batch.meta,
             caches=self._cache().layers,
+            out=out,
         )
         logits = self.module(step)
-        expected = (len(batch.rows), self.vocab_size)
-        if tuple(logits.shape) != expected:
-            raise EngineError(f"the model returned logits of shape {tuple(logits.shape)} instead of {expected}")
+        if out is None or logits is not out.logits:
+            self._check(logits, (len(batch.rows), self.vocab_size))
         return logits
 
     @torch.inference_mode()
     def wipe(self, blocks: Iterable[int]) -> None:
         """Zero cache blocks whose content is damaged."""
         self._cache().wipe(blocks)
+
+    @staticmethod
+    def _check(logits: Tensor, expected: tuple[int, int]) -> None:
+        if logits.shape != expected:
+            raise EngineError(f"the model returned logits of shape {tuple(logits.shape)} instead of {expected}")
 
     def _cache(self) -> PagedCache:
         if self.cache is None:

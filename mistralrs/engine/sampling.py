@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from collections.abc import Sequence as Items
 from functools import partial
-from hashlib import blake2b
 from typing import NamedTuple
 
 import torch
@@ -41,38 +40,37 @@ class NumericalError(EngineError):
 _TOLD: Callable[[tuple[int, float]], TokenLogprob] = partial(tuple.__new__, TokenLogprob)
 """Makes the named tuple without a call of Python's for each of the thousand that a large batch may have."""
 
+_WORD = 2**64 - 1
+_GOLDEN = 0x9E3779B97F4A7C15
+
+_PLAIN: Callable[[tuple[int, None, tuple[()]]], Sampled] = partial(tuple.__new__, Sampled)
+"""The same for a token without log-probabilities."""
+
 Outcome = Sampled | Exception
 
 
-def sample(ops: Ops, logits: Tensor, sequences: Items[Sequence]) -> list[Outcome]:
+def sample(ops: Ops, logits: Tensor, sequences: Items[Sequence], drawn: list[int] | None = None) -> list[Outcome]:
     """The next token of each sequence from its row of ``logits`` ``[len(sequences), vocab]``, which is overwritten.
 
-    What goes wrong with a row is returned in its place: the other rows are not affected.
+    ``drawn`` are the tokens if the step has drawn them. What goes wrong with a row is returned in its place: the other
+    rows are not affected.
     """
-    logits = logits.float()
-    settings: list[tuple[float, ...]] = []
-    errors: dict[int, Exception] = {}
-    adjusted: dict[int, RowChanges] = {}
-    told: list[int] = []
-    for index, sequence in enumerate(sequences):
-        try:
-            settings.append(_settings(sequence))
-            if sequence.adjuster is not None:
-                adjusted[index] = sequence.adjuster.changes(sequence.tokens.array)
-            if sequence.sampling.top_logprobs is not None:
-                told.append(index)
-        except Exception as error:
-            errors[index] = error
-            settings[index:] = [GREEDY]
-    if not settings:
+    if not sequences:
         return []
+    errors: dict[int, Exception] = {}
     before = None
-    if adjusted:
-        logits = logits.cpu().contiguous()
-        before = ops.adjust(logits, Adjustments.of(list(adjusted), list(adjusted.values())))
-    tokens = ops.draw(logits, torch.tensor(settings, dtype=torch.float64)).tolist()
-    outcomes: list[Outcome] = [Sampled(token) if token >= 0 else NumericalError() for token in tokens]
-    told = [index for index in told if tokens[index] >= 0]
+    tokens = drawn
+    if tokens is None:
+        logits = logits.float()
+        settings, adjusted = _wishes(sequences, errors)
+        if adjusted:
+            logits = logits.cpu().contiguous()
+            before = ops.adjust(logits, Adjustments.of(list(adjusted), list(adjusted.values())))
+        tokens = ops.draw(logits, torch.tensor(settings, dtype=torch.float64)).tolist()
+    outcomes: list[Outcome] = [_PLAIN((token, None, ())) if token >= 0 else NumericalError() for token in tokens]
+    told = [
+        index for index, each in enumerate(sequences) if each.sampling.top_logprobs is not None and tokens[index] >= 0
+    ]
     if told:
         if before is not None:
             ops.restore(logits, *before)
@@ -87,12 +85,19 @@ def sample(ops: Ops, logits: Tensor, sequences: Items[Sequence]) -> list[Outcome
 
 
 def uniform(seed: int, index: int) -> float:
-    """The ``index``-th number in [0, 1) of the stream ``seed``.
+    """The ``index``-th number in [0, 1) of the stream ``seed``: SplitMix64 (Steele, Lea, Flood 2014) by its counter.
 
     A pure function instead of a generator's state: preemption, retries and neighbours cannot shift the stream.
     """
-    digest = blake2b(index.to_bytes(8), key=seed.to_bytes(9, signed=True), digest_size=8).digest()
-    return (int.from_bytes(digest) >> 12) * 2.0**-52
+    start = _mix(seed & _WORD if seed >= 0 else ~seed & _WORD)
+    return (_mix(start + (2 * index + (seed < 0)) * _GOLDEN & _WORD) >> 12) * 2.0**-52
+
+
+def _mix(x: int) -> int:
+    """Spread what differs between 64-bit numbers over all their bits."""
+    x = (x ^ x >> 30) * 0xBF58476D1CE4E5B9 & _WORD
+    x = (x ^ x >> 27) * 0x94D049BB133111EB & _WORD
+    return x ^ x >> 31
 
 
 def with_logprobs(ops: Ops, rows: Tensor, tokens: Items[int], counts: Items[int]) -> list[Sampled]:
@@ -105,10 +110,27 @@ def with_logprobs(ops: Ops, rows: Tensor, tokens: Items[int], counts: Items[int]
     return [Sampled(each[0].token, each[0], each[1:]) for each in told]
 
 
-def _settings(sequence: Sequence) -> tuple[float, ...]:
+def draw_settings(sequence: Sequence) -> tuple[float, ...]:
     """The row of :meth:`Ops.draw`'s settings. ``top_p`` and ``min_p`` count only strictly between 0 and 1."""
     wanted = sequence.sampling
     if wanted.is_greedy:
         return GREEDY
     top_p, min_p = (share if 0 < share < 1 else 0.0 for share in (wanted.top_p, wanted.min_p))
     return wanted.temperature, wanted.top_k, top_p, min_p, uniform(sequence.seed, sequence.generated)
+
+
+def _wishes(
+    sequences: Items[Sequence], errors: dict[int, Exception]
+) -> tuple[list[tuple[float, ...]], dict[int, RowChanges]]:
+    """How to draw from each row, and what to change in which of them before; failures are noted in ``errors``."""
+    settings: list[tuple[float, ...]] = []
+    changes: dict[int, RowChanges] = {}
+    for index, sequence in enumerate(sequences):
+        try:
+            settings.append(draw_settings(sequence))
+            if sequence.adjuster is not None:
+                changes[index] = sequence.adjuster.changes(sequence.tokens.array)
+        except Exception as error:
+            errors[index] = error
+            settings[index:] = [GREEDY]
+    return settings, changes

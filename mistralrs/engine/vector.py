@@ -30,6 +30,11 @@ class IntVector:
         return self._data.item(index if index >= 0 else index + self._length)
 
     @property
+    def last(self) -> int:
+        """The value at the end of a list that has one."""
+        return self._data.item(self._length - 1)
+
+    @property
     def array(self) -> Ints:
         """The values; shares memory, valid until the next change of length."""
         return self._data[: self._length]

@@ -8,7 +8,7 @@ from mistralrs.ops.recorder import Recording, RecordingRefused, record
 from mistralrs.ops.scan import ScanWeights
 from mistralrs.ops.slot import Slot
 from mistralrs.ops.spec import AttentionSpec, CacheSpec, PagedSpec, RouterSpec, StateSpec
-from mistralrs.ops.step import Rotary, Step, StepContext
+from mistralrs.ops.step import Rotary, Step, StepContext, StepOutput
 from mistralrs.ops.table import Backend, OpTable
 from mistralrs.ops.weight import Weight, WeightStack
 
@@ -34,6 +34,7 @@ __all__ = [
     "StateSpec",
     "Step",
     "StepContext",
+    "StepOutput",
     "Weight",
     "WeightStack",
     "record",

@@ -63,6 +63,23 @@ class Step(Protocol):
         """This step as layers of another slot get it."""
 
 
+class StepOutput:
+    """Where the engine wants what comes out of a step, in memory that it keeps from step to step.
+
+    ``logits`` is float32 ``[rows, vocab]``. With ``settings``, float64 ``[rows, 5]`` as for :meth:`Ops.draw`, the next
+    tokens may be drawn along the way: then they are in ``tokens``, int64 ``[rows]``, and ``drawn`` is set. Using any of
+    it is optional: what counts are the logits that the step returns.
+    """
+
+    __slots__ = ("drawn", "logits", "settings", "tokens")
+
+    def __init__(self, logits: Tensor, tokens: Tensor, settings: Tensor | None) -> None:
+        self.logits = logits
+        self.tokens = tokens
+        self.settings = settings
+        self.drawn = False
+
+
 class StepContext:
     """The engine's :class:`Step`: tokens, the ragged batch's place in the paged cache, and the ops to run."""
 
@@ -75,6 +92,7 @@ class StepContext:
         rows: Tensor,
         meta: AttentionMeta,
         caches: Sequence[LayerCache | StateCache],
+        out: StepOutput | None = None,
     ) -> None:
         self.ops = ops
         self.ids = ids
@@ -82,6 +100,7 @@ class StepContext:
         self.rows = rows
         self.meta = meta
         self.caches = caches
+        self.out = out
         self._rotations: dict[int, tuple[Tensor, Tensor]] = {}
         self._elsewhere: dict[Slot, StepContext] = {}
 

@@ -13,6 +13,7 @@ from mistralrs.engine.output import OutputText, TokenDecoder
 from mistralrs.engine.request import Generate
 from mistralrs.engine.scheduler import Chunk
 from mistralrs.engine.sequence import Sequence
+from mistralrs.engine.vector import IntVector
 
 CONFIG = EngineConfig(
     num_blocks=40, context_length=64, vocab_size=1000, block_size=8, max_seqs=4, max_batched_tokens=64
@@ -82,3 +83,35 @@ def test_memory_is_not_allocated_again() -> None:
     second = builder.build([chunk([5], [6], 0, 1)])
     assert first.ids.data_ptr() == second.ids.data_ptr()
     assert first.meta.blocks.data_ptr() == second.meta.blocks.data_ptr()
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.lists(st.sampled_from(["answer", "answer", "answer", "end", "begin", "return", "swap"]), max_size=60))
+def test_answers_that_go_on_are_written_as_a_fresh_batch_is(events: list[str]) -> None:
+    builder, free = BatchBuilder(CONFIG, torch.device("cpu")), iter(range(10_000))
+    running: list[Sequence] = []
+    for event in ["begin", "begin", *events]:
+        if event == "begin" and len(running) < CONFIG.max_seqs:
+            running.append(chunk(list(range(next(free) % 20 + 1)), [], 0, 1).sequence)
+        elif event == "end" and running:
+            running.pop(0)
+        elif event == "return" and running:  # preempted, and taken up again with other blocks at the same token
+            running[-1].blocks.clear()
+        elif event == "swap":
+            running.reverse()
+        chunks = []
+        for sequence in running:
+            sequence.tokens.append(next(free) % 1000)
+            while len(sequence.blocks) * CONFIG.block_size < sequence.length:
+                sequence.blocks.append(next(free) % 39 + 1)
+            chunks.append(Chunk(sequence, sequence.length - 1, 1))
+            if sequence.length == CONFIG.context_length:
+                sequence.tokens = IntVector([1])
+        if not chunks:
+            continue
+        kept, fresh = builder.build(chunks), BatchBuilder(CONFIG, torch.device("cpu")).build(chunks)
+        assert kept.meta.contexts == fresh.meta.contexts
+        for name in ("ids", "positions", "rows"):
+            assert torch.equal(getattr(kept, name), getattr(fresh, name)), name
+        for name in ("query_start", "context", "slots", "blocks", "limits"):
+            assert torch.equal(getattr(kept.meta, name), getattr(fresh.meta, name)), name

@@ -6,7 +6,7 @@ from mistralrs_plugins.kernels.cpu.jit.memory import load_i64, store_i64
 from mistralrs_plugins.kernels.cpu.kernels.sizes import ITEM_WORDS, MERGE_WORDS, SEGMENT
 
 
-def plan(args: int) -> None:
+def plan(args: int, _chunk: int, _thread: int) -> None:
     """Cut a step's attention into items and merges. A token's long past is cut between segments of keys.
 
     Arguments: sequences; int64 bounds of each one's new tokens; int64 lengths of their contexts; most tokens of an

@@ -10,6 +10,7 @@ of a run it does not know: it sees the other generation and leaves. Words of mem
 
     pool      0 generation, slept on   8 program (0: none)   16 threads inside   24 stop   32 sleeping threads
     program   0 stages                 1 address of stages   2 address of calls  3 address of the step's numbers
+              4 code to run first (0: none)              5 its arguments
     stage     0 claimed chunks         8 finished chunks    16 chunks           17 first call           18 calls
               24 threads that sleep until all chunks are finished
     call      0 code   1 arguments   2 chunks whatever happens   3.. chunks for each unit of the step's first numbers
@@ -129,6 +130,8 @@ def _walk(program: Any, generation: Any, thread: Any) -> None:
 def launch(pool: int, program: int) -> None:
     """Run a program and return when it is done. The calling thread is thread 0 of it."""
     generation = (load_i64(pool) + 1) & 0x3FFFFFFF
+    if load_i64(program + 32) != 0:
+        call_kernel(load_i64(program + 32), load_i64(program + 40), 0, 0)
     _begin(program, generation)
     atomic_store(pool + 64, program)
     atomic_store(pool, generation)

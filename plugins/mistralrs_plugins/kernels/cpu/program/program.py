@@ -38,10 +38,11 @@ def aligned(words: int) -> np.ndarray[Any, np.dtype[np.int64]]:
 class Program:
     """Stages of calls as memory that the executor walks. Room for ``capacity`` tokens, made larger when needed.
 
-    ``further`` numbers follow the step's own.
+    ``further`` numbers follow the step's own. ``before`` is a kernel and the address of its arguments: it runs once
+    ahead of the stages, and may write the numbers that their chunks are counted by.
     """
 
-    def __init__(self, stages: Sequence[Stage], further: int = 0) -> None:
+    def __init__(self, stages: Sequence[Stage], further: int = 0, before: tuple[str, int] | None = None) -> None:
         self._stages = [stage for stage in stages if stage.calls]
         self.row_bytes = plan_buffers(self._stages)
         self.capacity = 0
@@ -50,6 +51,7 @@ class Program:
         self._calls = [call for stage in self._stages for call in stage.calls]
         prepare(call.kernel for call in self._calls)
         self._codes = {call.kernel: kernel_address(call.kernel) for call in self._calls}
+        self._before = (0, 0) if before is None else (kernel_address(before[0]), before[1])
 
     def fit(self, tokens: int, pool: Pool) -> None:
         """Have room for ``tokens`` and for the threads of ``pool``."""
@@ -71,6 +73,10 @@ class Program:
     def run(self) -> None:
         """Run with the numbers as they are."""
         self._arguments[self._places] = self.numbers[self._current]
+        self.rerun()
+
+    def rerun(self) -> None:
+        """Run again; of the numbers only those have changed that kernels look up themselves."""
         self._pool.run(self._address)
 
     def address(self, place: Place) -> int:
@@ -108,6 +114,7 @@ class Program:
         self._tables = calls, stages
         self._header = aligned(8)
         self._header[:4] = len(self._stages), stages.ctypes.data, calls.ctypes.data, self.numbers.ctypes.data
+        self._header[4:6] = self._before
         self._address = self._header.ctypes.data
 
     def _word(self, argument: Any) -> int:

@@ -1,0 +1,96 @@
+"""Steps that draw their own tokens: the same answers as drawing from the logits that a step returns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from mistralrs import faults
+from mistralrs.engine import drawing
+from mistralrs.engine.config import EngineConfig
+from mistralrs.engine.engine import Engine
+from mistralrs.engine.request import Finished, FinishReason, Generate, SamplingParams, Tokens
+from mistralrs.engine.runner import ModelRunner
+from mistralrs.ops import Ops, Program, StepContext
+from mistralrs_plugins.kernels.cpu.program.step import CompiledStep
+from tests.kernels.test_prompts import CONFIG, models
+
+pytestmark = pytest.mark.usefixtures("product_kernels")
+
+VOCAB = CONFIG["vocab_size"]
+WAYS: list[dict[str, Any]] = [
+    {"temperature": 0.0},
+    {},
+    {"top_k": 5, "temperature": 0.7},
+    {"top_p": 0.9, "min_p": 0.05},
+    {"top_p": 0.9, "top_logprobs": 3},
+]
+
+
+class Steps:
+    """An engine of a small compiled model, which counts the steps that drew."""
+
+    def __init__(self) -> None:
+        _, fast = models("q8_0")
+        self.drew: list[bool] = []
+        self.program = Program(fast.module.module)  # compiled anew, for the runner's cache
+        specs = fast.builder.caches
+        runner = ModelRunner(self, specs, Ops(fast.table), VOCAB, torch.device("cpu"), torch.float32)
+        config = EngineConfig(num_blocks=64, block_size=8, context_length=200, vocab_size=VOCAB, max_seqs=8)
+        self.engine = Engine(runner, None, config)
+        runner.warm_up()
+
+    def __call__(self, step: StepContext) -> torch.Tensor:
+        logits: torch.Tensor = self.program(step)
+        if step.out is not None:
+            self.drew.append(step.out.drawn)
+        return logits
+
+    def answers(self, ways: list[dict[str, Any]], count: int = 40) -> list[Any]:
+        """Every message about requests that are answered beside each other, the first of which ends early."""
+        self.drew.clear()
+        for index, way in enumerate(ways):
+            sampling = SamplingParams(**way, seed=index, max_tokens=count - 20 * (index == 0))
+            self.engine.add(Generate(id=index, prompt=tuple(range(index + 1, 9)), sampling=sampling))
+        said = []
+        while self.engine.has_work:
+            said += self.engine.step()
+        return [each for each in said if isinstance(each, Tokens)]
+
+
+@pytest.fixture
+def steps(monkeypatch: pytest.MonkeyPatch) -> Steps:
+    made = Steps()
+    assert isinstance(made.program._run, CompiledStep)
+    return made
+
+
+def test_what_a_step_draws_is_what_is_drawn_from_its_logits(steps: Steps, monkeypatch: pytest.MonkeyPatch) -> None:
+    by_steps = steps.answers(WAYS)
+    assert all(steps.drew)
+    monkeypatch.setattr(drawing, "_settings", lambda sequences: None)
+    assert steps.answers(WAYS) == by_steps
+    assert not any(steps.drew)
+
+
+def test_a_request_that_changes_its_logits_is_not_drawn_for(steps: Steps) -> None:
+    alone = [each for each in steps.answers([*WAYS[:2], {"temperature": 0.0}]) if each.id == 1]
+    beside = [each for each in steps.answers([*WAYS[:2], {"logit_bias": {3: 100.0}}]) if each.id == 1]
+    assert alone == beside
+    assert not any(steps.drew[:40])
+
+
+def test_logits_that_go_bad_after_the_step_are_not_overlooked(steps: Steps) -> None:
+    faults.install("step.logits=flag@3")
+    try:
+        steps.engine.add(Generate(id=1, prompt=(1, 2), sampling=SamplingParams(max_tokens=9)))
+        said = []
+        while steps.engine.has_work:
+            said += steps.engine.step()
+    finally:
+        faults.install("")
+    assert isinstance(said[-1], Finished)
+    assert said[-1].reason is FinishReason.ERROR
+    assert len(said) == 3
