@@ -26,7 +26,7 @@ def test_ids_go_to_the_engine_as_they_are() -> None:
     received, sampling = Received(), SamplingParams(temperature=0.0, max_tokens=2)
     with scripted_engine(loop) as engine:
         engine.generate(range(3, 6), sampling, received)
-        assert received.ended.wait(10)
+        assert received.ended.wait(100)
     assert loop.requests[0].prompt == (3, 4, 5)
     assert loop.requests[0].sampling is sampling
     assert [type(output) for output in received.outputs] == [Tokens, Tokens, Finished]
@@ -37,7 +37,7 @@ def test_what_is_returned_stops_it() -> None:
     with scripted_engine(ScriptedLoop(pieces=["x"] * 1000, delay=0.01)) as engine:
         cancel = engine.generate([1], SamplingParams(), received)
         cancel()
-        assert received.ended.wait(10)
+        assert received.ended.wait(100)
     assert received.outputs[-1].reason == "canceled"  # type: ignore[union-attr]
     assert len(received.outputs) < 1000
 
@@ -48,6 +48,6 @@ def test_two_requests_at_a_time_are_told_apart() -> None:
     with scripted_engine(loop) as engine:
         engine.generate([1], SamplingParams(), first)
         engine.generate([2], SamplingParams(), second)
-        assert first.ended.wait(10)
-        assert second.ended.wait(10)
+        assert first.ended.wait(100)
+        assert second.ended.wait(100)
     assert {output.id for output in first.outputs} != {output.id for output in second.outputs}

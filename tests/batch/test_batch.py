@@ -6,16 +6,19 @@ import asyncio
 import json
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mistralrs.api.process import EngineProcess
 from mistralrs.checkpoint import no_progress
 from mistralrs.errors import UsageError
 from mistralrs_plugins.frontends.batch.files import MAX_LINE_BYTES, open_answers, open_requests
 from mistralrs_plugins.frontends.batch.work import Batch, Summary, engine_of
 from tests.serve.scripted_text import recipe, text_side
+from tests.waiting import PATIENCE
 
 CHAT, TEXT = "/v1/chat/completions", "/v1/completions"
 
@@ -31,19 +34,24 @@ def write(path: Path, *lines: Any) -> Path:
     return path
 
 
-def run(source: Path, target: Path, *, resume: bool = False, concurrency: int = 4, kill: bool = False) -> Summary:
-    """Run a batch against the loop that writes letters; ``kill`` ends its process in the middle."""
+def run(source: Path, target: Path, *, resume: bool = False, concurrency: int = 4) -> Summary:
+    """Run a batch against the loop that writes letters."""
 
     async def work() -> None:
         async with engine_of(text_side(), recipe({}, light=True), lambda *event, **facts: None) as (engine, process):
-            if kill:
-                asyncio.get_running_loop().call_later(0.5, lambda: os.kill(process.pid or 0, signal.SIGKILL))
             await Batch(engine, process, answers, summary, no_progress).run(requests, concurrency)
 
     with open_requests(source) as requests, open_answers(target, resume=resume) as answers:
         summary = Summary(total=requests.count())
         asyncio.run(work())
     return summary
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait until ``condition`` holds."""
+    async with asyncio.timeout(PATIENCE):
+        while not condition():
+            await asyncio.sleep(0.01)
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -139,18 +147,42 @@ def test_a_run_can_be_gone_on_with(tmp_path: Path) -> None:
 
 def test_requests_whose_engine_dies_are_tried_again(tmp_path: Path) -> None:
     lines = [request(f"r{i}", messages=[{"role": "user", "content": "~"}], max_tokens=40) for i in range(4)]
-    summary = run(write(tmp_path / "in", *lines), tmp_path / "out", kill=True)
+    source, target, ending = write(tmp_path / "in", *lines), tmp_path / "out", tmp_path / "ending"
+    made = recipe({"ends_when": str(ending)}, light=True)
+
+    async def kill(process: EngineProcess) -> None:
+        await until(lambda: len(process._deliver) == 4)
+        assert process.pid is not None
+        os.kill(process.pid, signal.SIGKILL)
+        ending.touch()
+
+    async def work() -> None:
+        async with engine_of(text_side(), made, lambda *event, **facts: None) as (engine, process):
+            killing = asyncio.create_task(kill(process))
+            await Batch(engine, process, answers, summary, no_progress).run(requests, 4)
+            await killing
+            assert process.restarts == 1
+
+    with open_requests(source) as requests, open_answers(target, resume=False) as answers:
+        summary = Summary(total=4)
+        asyncio.run(work())
     assert (summary.completed, summary.failed) == (4, 0)
 
 
 def test_a_signal_keeps_what_is_answered(tmp_path: Path) -> None:
     lines = [request("fast"), request("slow", messages=[{"role": "user", "content": "~"}], max_tokens=200)]
     source, target = write(tmp_path / "in", *lines), tmp_path / "out"
+    made = recipe({"ends_when": str(tmp_path / "never")}, light=True)
+
+    async def interrupt(process: EngineProcess) -> None:
+        await until(lambda: target.stat().st_size and process._deliver)  # the first is answered, the second runs
+        os.kill(os.getpid(), signal.SIGINT)
 
     async def work() -> None:
-        async with engine_of(text_side(), recipe({}, light=True), lambda *event, **facts: None) as (engine, process):
-            asyncio.get_running_loop().call_later(0.6, lambda: os.kill(os.getpid(), signal.SIGINT))
+        async with engine_of(text_side(), made, lambda *event, **facts: None) as (engine, process):
+            interrupting = asyncio.create_task(interrupt(process))
             await Batch(engine, process, answers, summary, no_progress).run(requests, 1)
+            await interrupting
 
     with open_requests(source) as requests, open_answers(target, resume=False) as answers:
         summary = Summary(total=2)

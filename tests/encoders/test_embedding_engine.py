@@ -140,8 +140,8 @@ def test_it_runs_on_the_engine_s_thread(engine: EmbeddingEngine) -> None:
     thread.submit(Embed(id=1, prompt=()), deliver)
     kinds = {}
     while sum(isinstance(output, Finished) for output in kinds.values()) < 2:
-        output = heard.get(timeout=20)
+        output = heard.get(timeout=100)
         kinds[output.id, type(output).__name__] = output
     assert float(kinds[0, "Embedded"].values[0]) == 3.0
     assert kinds[1, "Finished"].reason is FinishReason.ERROR
-    assert thread.close(10)
+    assert thread.close(100)

@@ -22,7 +22,7 @@ SMALL = {"max_tokens": 4, "max_completion_tokens": 4, "max_output_tokens": 4, "n
 MODES = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
 LEAST = 150
 """Requests of each kind that must have been sent."""
-SECONDS = 30.0
+SECONDS = 100.0
 
 Operation = Any
 
@@ -40,7 +40,7 @@ def operations(hosted: RunningServer) -> dict[str, Operation]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.value)
 def test_no_described_request_is_the_servers_fault(
     hosted: RunningServer, operations: dict[str, Operation], mode: GenerationMode
@@ -51,7 +51,7 @@ def test_no_described_request_is_the_servers_fault(
         with contextlib.suppress(Unsatisfiable):  # nothing of it can be malformed
             sent += tried(operation, mode, hosted)
     assert sent > LEAST
-    hosted.wait_idle(10.0)
+    hosted.wait_idle()
     assert hosted.get("/health/ready").status == 200
 
 

@@ -10,7 +10,7 @@ import pytest
 from tests.hostile.checks import Watched
 from tests.serve.running import RunningServer, chat_body
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.slow
 
 SERIES = {"prompt": "1, 2, 3, 4, 5, 6, 7,", "max_tokens": 12, "temperature": 0}
 ENDLESS = "{% for a in range(10**5) %}{% for b in range(10**5) %}x{% endfor %}{% endfor %}"

@@ -16,6 +16,7 @@ from mistralrs.api.engine import LocalEngine
 from mistralrs.cli.main import run
 from mistralrs.errors import EngineError, SourceError
 from tests.api.fakes import ScriptedLoop, scripted_engine
+from tests.waiting import PATIENCE
 
 SCRIPTED = [sys.executable, str(Path(__file__).with_name("scripted_main.py"))]
 Feed = Callable[[bytes], None]
@@ -162,7 +163,7 @@ def test_a_wrong_model_is_status_2(
 
 def test_a_reader_that_goes_away_ends_it_quietly() -> None:
     command = subprocess.Popen(
-        [*SCRIPTED, "0.02", "run", "-i", "hello"],
+        [*SCRIPTED, "0.2", "run", "-i", "hello"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -173,6 +174,6 @@ def test_a_reader_that_goes_away_ends_it_quietly() -> None:
     command.stdout.close()
     err = command.stderr.read().decode()
     command.stderr.close()
-    assert command.wait(20) == 1
+    assert command.wait(PATIENCE) == 1
     assert "Traceback" not in err
     assert "BrokenPipe" not in err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import fcntl
 import os
 import pty
@@ -17,8 +18,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import PATIENCE
+
 SCRIPTED = Path(__file__).with_name("scripted_main.py")
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]|\r")
+UNFINISHED = re.compile(r"\x1b(\[[0-9;?]*)?$")
 PROMPT = "\n>"
 CTRL_C, CTRL_D, UP = "\x03", "\x04", "\x1b[A"
 
@@ -40,23 +44,31 @@ class Terminal:
             preexec_fn=_own_terminal,
         )
         os.close(slave)
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._rest = ""
         self._seen = ""
 
     def type(self, text: str) -> None:
         os.write(self.master, text.encode())
 
-    def wait_for(self, words: str, seconds: float = 10.0) -> str:
+    def wait_for(self, words: str, seconds: float = PATIENCE) -> str:
         """What was shown up to and including ``words``, since the last call."""
         deadline = time.monotonic() + seconds
         while words not in self._seen:
             ready, _, _ = select.select([self.master], [], [], max(0.0, deadline - time.monotonic()))
             assert ready, f"{words!r} did not appear in {self._seen!r}"
-            raw = os.read(self.master, 1 << 16).decode(errors="replace")
-            if "\x1b[6n" in raw:  # prompt_toolkit asks where the cursor is
-                self.type("\x1b[1;1R")
-            self._seen += ESCAPES.sub("", raw)
+            self._take(os.read(self.master, 1 << 16))
         shown, _, self._seen = self._seen.partition(words)
         return shown + words
+
+    def _take(self, raw: bytes) -> None:
+        """Take in what was shown; the end of it may be half a character or half an escape sequence."""
+        text = self._rest + self._decoder.decode(raw)
+        cut = found.start() if (found := UNFINISHED.search(text)) else len(text)
+        text, self._rest = text[:cut], text[cut:]
+        if "\x1b[6n" in text:  # prompt_toolkit asks where the cursor is
+            self.type("\x1b[1;1R")
+        self._seen += ESCAPES.sub("", text)
 
     def close(self) -> None:
         if self.process.poll() is None:
@@ -96,13 +108,13 @@ def test_a_chat(terminal: Terminal, config: Path) -> None:
     terminal.wait_for("error: /topk takes a whole number above 0")
     terminal.wait_for(PROMPT)
     terminal.type("/exit\r")
-    assert terminal.process.wait(20) == 0
+    assert terminal.process.wait(PATIENCE) == 0
     history = config / "mistralrs" / "history.txt"
     assert "+hello" in history.read_text()
     assert history.stat().st_mode & 0o077 == 0
 
 
-@pytest.mark.parametrize("terminal", [0.05], indirect=True)
+@pytest.mark.parametrize("terminal", [0.2], indirect=True)
 def test_ctrl_c_stops_the_answer_and_keeps_the_conversation(terminal: Terminal) -> None:
     terminal.wait_for(PROMPT)
     terminal.type("hello\r")
@@ -117,13 +129,13 @@ def test_ctrl_c_stops_the_answer_and_keeps_the_conversation(terminal: Terminal) 
     terminal.wait_for("Prefix cache: 1 hits / 2 turns")
     terminal.wait_for(PROMPT)
     terminal.type(CTRL_D)
-    assert terminal.process.wait(20) == 0
+    assert terminal.process.wait(PATIENCE) == 0
 
 
 def test_ctrl_c_at_the_prompt_leaves(terminal: Terminal) -> None:
     terminal.wait_for(PROMPT)
     terminal.type(CTRL_C)
-    assert terminal.process.wait(20) == 130
+    assert terminal.process.wait(PATIENCE) == 130
 
 
 def test_history_and_completion(terminal: Terminal) -> None:
@@ -142,7 +154,7 @@ def test_history_and_completion(terminal: Terminal) -> None:
 
 def test_one_shot_is_interrupted_with_status_130() -> None:
     process = subprocess.Popen(
-        [sys.executable, str(SCRIPTED), "0.05", "run", "-i", "hello"],
+        [sys.executable, str(SCRIPTED), "0.2", "run", "-i", "hello"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -150,6 +162,6 @@ def test_one_shot_is_interrupted_with_status_130() -> None:
     assert process.stdout is not None
     assert process.stdout.read(3) == b"The"
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=20)
+    _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     assert b"Traceback" not in err

@@ -188,7 +188,7 @@ def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)  # kernels may have to be compiled first
+@pytest.mark.timeout(900)  # kernels may have to be compiled first
 def test_a_real_encoder(bert: Path) -> None:
     import sys
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import psutil
 import pytest
 
 from tests.serve.running import RunningServer, chat_body
@@ -149,18 +148,12 @@ LONE = b'{"messages":[{"role":"user","content":"\\ud83d"}]}'
     ],
 )
 def test_json_that_parsers_disagree_about(server: RunningServer, body: bytes) -> None:
-    spent = cpu_seconds(server)
+    spent = server.cpu_seconds()
     for path in (CHAT, "/v1/messages", "/v1/embeddings", "/tokenize"):
         reply = server.post(path, body)
         assert reply.status == 400
         assert reply.error["message"]
-    assert cpu_seconds(server) - spent < 4
-
-
-def cpu_seconds(server: RunningServer) -> float:
-    """CPU time of the server's own process so far, which a busy machine does not add to."""
-    times = psutil.Process(server.process.pid).cpu_times()
-    return times.user + times.system
+    assert server.cpu_seconds() - spent < 4
 
 
 FUZZ = (None, True, 0, -1, 1.5, 2**64, "", "x", "\x00", [], [[]], [{}], [None], {}, {"type": []}, {"x": {"y": [1]}})

@@ -8,7 +8,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -295,24 +295,26 @@ def test_offline_names_what_is_missing(
     assert tiny.requests == []
 
 
-def _refused_port() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{probe.getsockname()[1]}"
+@pytest.fixture
+def nobody() -> Iterator[str]:
+    """The address of a port that is taken, at which nobody listens."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{taken.getsockname()[1]}"
 
 
-def test_without_a_network_the_error_says_so(monkeypatch: pytest.MonkeyPatch, fetch: Fetch) -> None:
-    monkeypatch.setenv("HF_ENDPOINT", _refused_port())
+def test_without_a_network_the_error_says_so(monkeypatch: pytest.MonkeyPatch, fetch: Fetch, nobody: str) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", nobody)
     with pytest.raises(SourceError, match="cannot be reached") as caught:
         fetch()
     assert "HF_HUB_OFFLINE=1" in caught.value.hint
 
 
 def test_without_a_network_the_cached_copy_serves(
-    tiny: FakeHub, fetch: Fetch, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tiny: FakeHub, fetch: Fetch, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, nobody: str
 ) -> None:
     fetch()
-    monkeypatch.setenv("HF_ENDPOINT", _refused_port())
+    monkeypatch.setenv("HF_ENDPOINT", nobody)
     assert fetch().weights[0].read_bytes() == WEIGHTS
     assert "using the copy in the cache" in caplog.text
 

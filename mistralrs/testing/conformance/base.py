@@ -25,6 +25,9 @@ HEAVY = ("torch", "pydantic", "transformers", "tokenizers", "huggingface_hub", "
 IMPORT_SECONDS = 0.2
 """CPU time a declaration may take to import."""
 
+IMPORT_TRIES = 3
+"""The first writes the byte code, and a busy machine spoils one now and then."""
+
 _PROBE = """
 import importlib, json, resource, sys
 import mistralrs.plugin
@@ -85,10 +88,13 @@ class PluginConformance:
         module = record.entry_point.module
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
         command = [sys.executable, "-c", _PROBE, module, *HEAVY]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
-        assert done.returncode == 0, done.stderr
-        heavy, seconds = json.loads(done.stdout.splitlines()[-1])
-        assert not heavy, f"{module} imports {', '.join(heavy)}; import them in the modules the Refs point at"
+        for _ in range(IMPORT_TRIES):
+            done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+            assert done.returncode == 0, done.stderr
+            heavy, seconds = json.loads(done.stdout.splitlines()[-1])
+            assert not heavy, f"{module} imports {', '.join(heavy)}; import them in the modules the Refs point at"
+            if seconds < IMPORT_SECONDS:
+                break
         assert seconds < IMPORT_SECONDS, f"importing {module} takes {seconds:.2f} s of CPU time"
 
     def test_registration_can_be_repeated(self, record: PluginRecord) -> None:
