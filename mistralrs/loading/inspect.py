@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ValidationError
 
 from mistralrs.checkpoint import Checkpoint, ModelFiles
-from mistralrs.errors import ModelFormatError, UsageError
+from mistralrs.errors import ModelFormatError, PluginError, UsageError
 from mistralrs.modelkit.text_side import text_side
 from mistralrs.plugin import ArchitectureSpec, FormatSpec, ModelFacts, ModelInfo
 
@@ -168,7 +168,13 @@ def _architecture(host: PluginHost, checkpoint: Checkpoint, wanted: str | None) 
     key = wanted or checkpoint.architecture
     if not host.provides("architecture", key):
         key = host.decide("mistralrs_claim_architecture", config=checkpoint.metadata) or key
-    spec: ArchitectureSpec = host.resolve("architecture", key, facts=facts)
+    try:
+        spec: ArchitectureSpec = host.resolve("architecture", key, facts=facts)
+    except PluginError as error:
+        if "auto_map" not in checkpoint.metadata:
+            raise
+        message = f"config.json: code of the model's own (auto_map) is never run, and {error.message}"
+        raise PluginError(message, error.hint) from error
     return spec
 
 
