@@ -35,7 +35,7 @@ def attend_both(
 
     def forward(step: StepContext) -> torch.Tensor:
         q, k, v = step.ops.split(step.ops.embed(step.ids, table, torch.float32), sizes)
-        return step.ops.head(step.attend(0, q, k, v, spec, sinks), eye, None)
+        return step.ops.head(step.ops.rows(step.attend(0, q, k, v, spec, sinks), step.rows), eye, None)
 
     step = sequences.context(reference_table(), torch.arange(sequences.tokens))
     return run_both(forward, step, [] if sinks is None else [sinks])
@@ -163,7 +163,7 @@ def test_a_token_s_result_is_the_same_in_any_piece(
 
     def forward(step: StepContext) -> torch.Tensor:
         q, k, v = step.ops.split(step.ops.embed(step.ids, table, torch.float32), sizes)
-        return step.ops.head(step.attend(0, q, k, v, wanted), eye, None)
+        return step.ops.head(step.ops.rows(step.attend(0, q, k, v, wanted), step.rows), eye, None)
 
     step = whole.context(reference_table(), torch.arange(count))
     with torch.inference_mode():

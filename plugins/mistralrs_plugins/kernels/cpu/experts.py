@@ -96,11 +96,12 @@ def _grouped(layout: str, rows: int, width: int, row_bytes: int, experts: int) -
     step = 4 * width if activations is None else activations.buffer.row_bytes
     stages = []
     if activations is not None:
-        stages.append(Stage([quantize_call([Current(Number.INPUT), 4 * width], width, Number.TOKENS, activations)]))
+        source: list[Argument] = [Current(Number.INPUT), 4 * width]
+        stages.append(Stage([quantize_call(source, width, {Number.TOKENS: 1}, activations)]))
     products = Stage()
     for expert in range(experts):
-        count, source, weight, target, bias = (_FIRST + field * experts + expert for field in range(_FIELDS))
-        given: list[Argument] = [Current(source), step]
+        count, given_at, weight, target, bias = (_FIRST + field * experts + expert for field in range(_FIELDS))
+        given: list[Argument] = [Current(given_at), step]
         output: list[Argument] = [Current(target), 4 * rows]
         call = product_call(
             layout,

@@ -67,7 +67,7 @@ def _program(layout: str, rows: int, width: int, row_bytes: int) -> Program:
     stages = [Stage()]
     activations = None if is_dense(layout) else integer_room(width)
     if activations is not None:
-        stages = [Stage([quantize_call(source, width, Number.TOKENS, activations)]), Stage()]
+        stages = [Stage([quantize_call(source, width, {Number.TOKENS: 1}, activations)]), Stage()]
     product = product_call(
         layout,
         Table(0, rows, width, row_bytes),

@@ -32,3 +32,12 @@ SEGMENT = 256
 
 ITEM_WORDS, MERGE_WORDS = 8, 3
 """Integers that describe an item of attention, and one that has to be put together."""
+
+SLICE = 512
+"""Elements of a row in one chunk of an element-wise kernel; a multiple of the activations' blocks."""
+
+ACTIVATIONS = ("silu", "gelu", "gelu_pytorch_tanh", "quick_gelu", "relu", "relu2", "sigmoid", "tanh")
+"""Functions of one number that have a kernel, alone and times another."""
+
+GATES = ("clamped_swiglu",)
+"""Functions of a gate and what passes through it that are more than a product."""

@@ -53,16 +53,22 @@ class Current:
 
 @dataclass(eq=False, slots=True)
 class Buffer:
-    """Scratch memory for one intermediate value: ``row_bytes`` for each token of a step.
+    """Scratch memory for one intermediate value: ``each`` rows of ``row_bytes`` for every token of a step.
 
     ``first`` and ``last`` are the stages that use it. ``offset`` is its place in bytes for each token: the buffer
     starts at offset times capacity, and its rows lie one after another.
     """
 
     row_bytes: int
+    each: int = 1
     first: int = -1
     last: int = -1
     offset: int = -1
+
+    @property
+    def size(self) -> int:
+        """Bytes for each token."""
+        return self.row_bytes * self.each
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +136,11 @@ def plan_buffers(stages: Sequence[Stage], align: int = 64) -> int:
                     buffer.last = index
     found = {id(a.buffer): a.buffer for s in stages for c in s.calls for a in c.arguments if isinstance(a, Place)}
     placed: list[Buffer] = []
-    for buffer in sorted(found.values(), key=lambda buffer: (buffer.first, -buffer.row_bytes)):
+    for buffer in sorted(found.values(), key=lambda buffer: (buffer.first, -buffer.size)):
         alive = sorted((b for b in placed if b.last >= buffer.first), key=lambda b: b.offset)
-        buffer.offset = _first_gap(alive, buffer.row_bytes, align)
+        buffer.offset = _first_gap(alive, buffer.size, align)
         placed.append(buffer)
-    return max((b.offset + -(-b.row_bytes // align) * align for b in placed), default=0)
+    return max((b.offset + -(-b.size // align) * align for b in placed), default=0)
 
 
 def _first_gap(alive: Sequence[Buffer], size: int, align: int) -> int:
@@ -143,5 +149,5 @@ def _first_gap(alive: Sequence[Buffer], size: int, align: int) -> int:
     for other in alive:
         if at + size <= other.offset:
             break
-        at = max(at, -(-(other.offset + other.row_bytes) // align) * align)
+        at = max(at, -(-(other.offset + other.size) // align) * align)
     return at

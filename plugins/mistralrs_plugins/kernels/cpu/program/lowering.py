@@ -8,7 +8,6 @@ stage.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
@@ -27,123 +26,52 @@ from mistralrs_plugins.kernels.cpu.program.arguments import (
     Current,
     Number,
     Place,
-    Stage,
     strided,
 )
-from mistralrs_plugins.kernels.cpu.program.products import (
-    integer_room,
-    is_dense,
-    product_call,
-    quantize_call,
-)
-from mistralrs_plugins.kernels.cpu.program.weights import (
-    NotCompiled,
-    Table,
-    float_vector,
-    for_products,
-    for_rows,
-    table_of,
-)
+from mistralrs_plugins.kernels.cpu.program.elementwise import Elementwise
+from mistralrs_plugins.kernels.cpu.program.products import is_dense, product_call
+from mistralrs_plugins.kernels.cpu.program.values import Rows
+from mistralrs_plugins.kernels.cpu.program.weights import NotCompiled, for_products, for_rows
 
-SLICE = 512
-"""Elements in a chunk of an element-wise kernel; the kernels' own SLICE."""
-_ACTIVATIONS = ("silu", "gelu_pytorch_tanh")
+_NUMBERED = {Slot(INPUTS.index("ids")): Number.IDS, Slot(INPUTS.index("positions")): Number.POSITIONS}
+"""What rows of a table can be taken by."""
 
 
-class Lowering:
+class Lowering(Elementwise):
     """One recording on its way. After :meth:`run`, ``stages`` holds the program and ``keep`` what it points at."""
 
     def __init__(self, recording: Recording) -> None:
-        self.recording = recording
-        self.stages: list[Stage] = []
-        self.keep: list[Any] = []
-        self.places: dict[int, Place] = {}
-        self.ready: dict[int, int] = {}  # by buffer: the stage after which it is written
-        self.quantized: dict[int, Place] = {}
+        super().__init__(recording)
         self.fused: set[int] = set()
-        self.rows_of: dict[int, Number] = {}
-        self.vocab = 0
         self.attention = attention.Needs()
         self.written: dict[int, Place] = {}  # by cache: stands for what was appended to it
-        self.users: dict[int, list[int]] = defaultdict(list)
-        for index, call in enumerate(recording.calls):
-            for arg in call.args:
-                if isinstance(arg, Slot):
-                    self.users[arg.index].append(index)
 
     def run(self) -> None:
-        """Lower every operation. Raises NotCompiled for the first that has no kernel here."""
+        """Lower every operation. Raises NotCompiled when that cannot be done with the kernels here."""
+        missing = {call.op for call in self.recording.calls if not hasattr(self, f"_{call.op}")}
+        if missing:
+            raise NotCompiled(f"no compiled form of {', '.join(sorted(missing))}")
         for index, call in enumerate(self.recording.calls):
-            if index in self.fused:
-                continue
-            lower: Callable[[int, Operation], None] | None = getattr(self, f"_{call.op}", None)
-            if lower is None:
-                raise NotCompiled(f"the operation {call.op} has no compiled form")
-            lower(index, call)
-        if not self.vocab:
+            if index not in self.fused:
+                lower: Callable[[int, Operation], None] = getattr(self, f"_{call.op}")
+                lower(index, call)
+        if self.logits != self.recording.output:
             raise NotCompiled("the step does not end in logits")
 
     def kernels(self) -> set[str]:
         """The kernels that the program calls."""
         return {call.kernel for stage in self.stages for call in stage.calls}
 
-    # Values
-
-    def place(self, slot: Any) -> Place:
-        """Where the value of a slot lies."""
-        if not isinstance(slot, Slot) or slot.index not in self.places:
-            raise NotCompiled("a value comes from outside the step")
-        return self.places[slot.index]
-
-    def rows(self, slot: Any) -> Number:
-        """Whether a value has a row for every token or for every wanted row."""
-        return self.rows_of.get(slot.index, Number.TOKENS)
-
-    def new(self, slot: int, width: int, rows: Number = Number.TOKENS) -> Place:
-        """Room for the value of a slot."""
-        place = Place(Buffer(4 * width), width)
-        self.places[slot] = place
-        self.rows_of[slot] = rows
-        return place
-
-    def emit(self, call: Call, reads: list[Place], writes: list[Place]) -> None:
-        """Put a call into the first stage after all that it reads was written."""
-        stage = max((self.ready[id(place.buffer)] + 1 for place in reads), default=0)
-        while len(self.stages) <= stage:
-            self.stages.append(Stage())
-        self.stages[stage].calls.append(call)
-        for place in writes:
-            self.ready[id(place.buffer)] = max(stage, self.ready.get(id(place.buffer), stage))
-
-    def integers(self, slot: Any) -> Place:
-        """A value as integers; made by a call of its own unless its producer already wrote them."""
-        if slot.index not in self.quantized:
-            source = self.place(slot)
-            target = self.quantized[slot.index] = integer_room(source.width)
-            self.emit(quantize_call(strided(source), source.width, self.rows(slot), target), [source], [target])
-        return self.quantized[slot.index]
-
-    def with_integers(self, slot: int, writes: list[Place]) -> list[Argument]:
-        """Arguments by which a producer also writes its value as integers; zero when no product wants them."""
-        width = self.places[slot].width
-        users = (self.recording.calls[index] for index in self.users[slot])
-        if width % 32 or not any(user.op in ("linear", "head") and not is_dense(user.layout) for user in users):
-            return [0, 0]
-        target = self.quantized[slot] = integer_room(width)
-        writes.append(target)
-        return strided(target)
-
-    # Operations
-
     def _embed(self, _index: int, call: Operation) -> None:
         ids, weight, dtype, scale = call.args
         if dtype != torch.float32:
             raise NotCompiled(f"activations in {dtype}")
-        self._is_input(ids, "ids")
-        table = self._table(for_rows(weight))
+        if ids not in _NUMBERED:
+            raise NotCompiled("rows of a table by numbers of another step")
+        table = self.table(for_rows(weight))
         target = self.new(call.results[0], table.width)
         arguments: list[Argument] = [
-            AddressOf(Number.IDS),
+            AddressOf(_NUMBERED[ids]),
             table.address,
             table.row_bytes,
             table.rows,
@@ -155,8 +83,8 @@ class Lowering:
 
     def _rotation(self, _index: int, call: Operation) -> None:
         positions, frequencies, factor = call.args
-        self._is_input(positions, "positions")
-        vector = self._vector(frequencies)
+        self.is_input(positions, "positions")
+        vector = self.vector(frequencies)
         cos, sin = (self.new(slot, len(vector)) for slot in call.results)
         arguments: list[Argument] = [AddressOf(Number.POSITIONS), vector.data_ptr(), len(vector), float(factor)]
         arguments += [*strided(cos), *strided(sin)]
@@ -164,23 +92,29 @@ class Lowering:
 
     def _rms_norm(self, _index: int, call: Operation) -> None:
         x, weight, eps, offset = call.args
-        source, vector = self.place(x), self._vector(weight)
-        slot, rows = call.results[0], self.rows(x)
+        vector = self.vector(weight)
+        self._norm("norm:rms_norm", call, x, len(vector), [vector.data_ptr(), float(eps), float(offset)])
+
+    def _layer_norm(self, _index: int, call: Operation) -> None:
+        x, weight, bias, eps, group = call.args
+        factors: list[Argument] = []
+        for given in (weight, bias):
+            vector = None if given is None else self.vector(given)
+            if vector is not None and len(vector) not in (group, self.place(x).width):
+                raise NotCompiled("a norm whose weight is neither a group's nor a row's")
+            factors += [0, 0] if vector is None else [vector.data_ptr(), 0 if len(vector) == group else 4 * group]
+        self._norm("norm:layer_norm", call, x, group, [*factors, float(eps)])
+
+    def _norm(self, kernel: str, call: Operation, x: Any, group: int, own: list[Argument]) -> None:
+        """A norm of groups of a row, quantized on the way when a product follows."""
+        source, slot, rows = self.place(x), call.results[0], self.rows(x)
+        if source.width % group:
+            raise NotCompiled("a norm that is no divisor of its row")
         target = self.new(slot, source.width, rows)
         writes = [target]
-        groups, rest = divmod(source.width, len(vector))
-        if rest:
-            raise NotCompiled("a norm that is no divisor of its row")
-        arguments: list[Argument] = [
-            *strided(source),
-            groups,
-            len(vector),
-            vector.data_ptr(),
-            float(eps),
-            float(offset),
-        ]
-        arguments += [*strided(target), *self.with_integers(slot, writes)]
-        self.emit(Call("norm:rms_norm", arguments, per={rows: 1}), [source], writes)
+        arguments = [*strided(source), source.width // group, group, *strided(target)]
+        arguments += [*self.with_integers(slot, writes), *own]
+        self.emit(Call(kernel, arguments, per=rows.times()), [source], writes)
 
     def _linear(self, index: int, call: Operation) -> None:
         """A product; when only a residual addition uses its result, that too."""
@@ -197,27 +131,25 @@ class Lowering:
         target = self.new(slot, weight.shape[0], self.rows(x))
         self._product(call, x, weight, bias, residual, target)
 
-    def _head(self, index: int, call: Operation) -> None:
+    def _head(self, _index: int, call: Operation) -> None:
         x, weight, bias = call.args
-        self.vocab = weight.shape[0]
+        if self.logits >= 0 or self.rows(x) != Rows(Number.ROWS):
+            raise NotCompiled("logits of other than the wanted rows")
+        self.vocab, self.logits = weight.shape[0], call.results[0]
         self._product(call, x, weight, bias, None, None)
-        self.places[call.results[0]] = Place(Buffer(0), self.vocab)
-        users = [self.recording.calls[user].op for user in self.users[call.results[0]]]
-        if users not in ([], ["softcap"]) or index + 1 + len(users) != len(self.recording.calls):
-            raise NotCompiled("something follows the logits")
 
     def _product(
         self, call: Operation, x: Any, weight: Weight, bias: Tensor | None, residual: Place | None, target: Place | None
     ) -> None:
-        table, source, rows = self._table(for_products(weight)), self.place(x), self.rows(x)
-        if source.width != table.width:
+        table, source, rows = self.table(for_products(weight)), self.place(x), self.rows(x)
+        if source.width != table.width or rows.each != 1:
             raise NotCompiled("a product of other sizes than its weight")
         given = source if is_dense(call.layout) else self.integers(x)
         output: list[Argument] = [Current(Number.LOGITS), 4 * self.vocab] if target is None else strided(target)
         added: list[Argument] = [0, 0] if residual is None else strided(residual)
-        first = 0 if bias is None else self._vector(bias).data_ptr()
-        reads, writes = [] if residual is None else [residual], [] if target is None else [target]
-        product = product_call(call.layout, table, rows, given, output, bias=first, residual=added)
+        first = 0 if bias is None else self.vector(bias).data_ptr()
+        reads, writes = [] if residual is None else [residual], [self.logits_mark if target is None else target]
+        product = product_call(call.layout, table, rows.number, given, output, bias=first, residual=added)
         self.emit(product, [given, *reads], writes)
 
     def _rope(self, _index: int, call: Operation) -> None:
@@ -240,7 +172,7 @@ class Lowering:
 
     def _write_kv(self, _index: int, call: Operation) -> None:
         k, v, cache, meta = call.args
-        self._is_input(meta, "meta")
+        self.is_input(meta, "meta")
         keys, values = self.place(k), self.place(v)
         mark = self.written[id(cache)] = Place(Buffer(0), 0)
         self.keep.append(cache)
@@ -250,11 +182,11 @@ class Lowering:
         self._attention(call, None)
 
     def _attend_sinks(self, _index: int, call: Operation) -> None:
-        self._attention(call, self._vector(call.args[4]))
+        self._attention(call, self.vector(call.args[4]))
 
     def _attention(self, call: Operation, sinks: Tensor | None) -> None:
         q, cache, meta, spec = call.args[:4]
-        self._is_input(meta, "meta")
+        self.is_input(meta, "meta")
         queries, v_dim = self.place(q), cache.v.shape[3]
         if id(cache) not in self.written:
             raise NotCompiled("attention over a cache that this step does not append to")
@@ -264,77 +196,10 @@ class Lowering:
         self.emit(attend, [queries, self.written[id(cache)]], [target])
         self.emit(merge, [target], [target])
 
-    def _gated(self, _index: int, call: Operation) -> None:
-        gate, up, activation = call.args
-        if activation not in _ACTIVATIONS:
-            raise NotCompiled(f"the activation {activation}")
-        x, y, slot = self.place(gate), self.place(up), call.results[0]
-        target = self.new(slot, x.width, self.rows(gate))
-        writes = [target]
-        arguments: list[Argument] = [
-            *_sliced(x.width),
-            *strided(x),
-            *strided(y),
-            *strided(target),
-            *self.with_integers(slot, writes),
-        ]
-        name = f"elementwise:make_gated:{activation}"
-        self.emit(Call(name, arguments, per={self.rows(gate): _slices(x.width)}), [x, y], writes)
-
-    def _add(self, _index: int, call: Operation) -> None:
-        x, y = (self.place(arg) for arg in call.args)
-        rows = self.rows(call.args[0])
-        target = self.new(call.results[0], x.width, rows)
-        arguments: list[Argument] = [*_sliced(x.width), *strided(x), *strided(y), *strided(target)]
-        self.emit(Call("elementwise:add", arguments, per={rows: _slices(x.width)}), [x, y], [target])
-
-    def _split(self, _index: int, call: Operation) -> None:
-        """Pieces are columns of the whole: nothing to do at run time."""
-        x, sizes = call.args
-        whole, at = self.place(x), 0
-        if sum(sizes) != whole.width:
-            raise NotCompiled("pieces that do not add up to their whole")
-        for slot, size in zip(call.results, sizes, strict=True):
-            self.places[slot] = Place(whole.buffer, size, whole.offset + 4 * at)
-            self.rows_of[slot] = self.rows(x)
-            at += size
-
     def _rows(self, _index: int, call: Operation) -> None:
         x, index = call.args
-        self._is_input(index, "rows")
+        self.is_input(index, "rows")
         source = self.place(x)
-        target = self.new(call.results[0], source.width, Number.ROWS)
+        target = self.new(call.results[0], source.width, Rows(Number.ROWS))
         arguments: list[Argument] = [*strided(source), AddressOf(Number.TOKENS), AddressOf(Number.WANTED), source.width]
         self.emit(Call("elementwise:rows", [*arguments, *strided(target)], per={Number.ROWS: 1}), [source], [target])
-
-    def _softcap(self, index: int, call: Operation) -> None:
-        """Of the logits only, in place."""
-        if index + 1 != len(self.recording.calls) or not self.vocab:
-            raise NotCompiled("a soft cap on something else than the logits")
-        arguments: list[Argument] = [*_sliced(self.vocab), Current(Number.LOGITS), 4 * self.vocab, float(call.args[1])]
-        self.stages.append(Stage([Call("elementwise:softcap", arguments, per={Number.ROWS: _slices(self.vocab)})]))
-
-    # Constants and inputs
-
-    def _is_input(self, arg: Any, name: str) -> None:
-        if arg != Slot(INPUTS.index(name)):
-            raise NotCompiled(f"{name} of another step")
-
-    def _table(self, weight: Weight) -> Table:
-        self.keep.append(weight)
-        return table_of(weight)
-
-    def _vector(self, tensor: Any) -> Tensor:
-        if not isinstance(tensor, Tensor):
-            raise NotCompiled("a vector that is not a constant")
-        vector = float_vector(tensor)
-        self.keep.append(vector)
-        return vector
-
-
-def _slices(width: int) -> int:
-    return -(-width // SLICE)
-
-
-def _sliced(width: int) -> list[Argument]:
-    return [width, _slices(width)]

@@ -33,14 +33,14 @@ def is_dense(layout: str) -> bool:
     return LAYOUTS[layout].dense
 
 
-def integer_room(width: int) -> Place:
-    """Room for rows of ``width`` values as integers, with their scales and sums."""
-    return Place(Buffer(width // 2 * 5), width)
+def integer_room(width: int, each: int = 1) -> Place:
+    """Room for ``each`` rows a token of ``width`` values as integers, with their scales and sums."""
+    return Place(Buffer(width // 2 * 5, each), width)
 
 
-def quantize_call(source: Sequence[Argument], width: int, rows: Number, target: Place) -> Call:
+def quantize_call(source: Sequence[Argument], width: int, rows: dict[Number, int], target: Place) -> Call:
     """Rows of floats to integers."""
-    return Call("activations:quantize", [*source, width, *strided(target)], per={rows: 1})
+    return Call("activations:quantize", [*source, width, *strided(target)], per=rows)
 
 
 def product_call(
