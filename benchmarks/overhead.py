@@ -15,6 +15,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import torch
+
 from benchmarks.sampling import SETTINGS
 from mistralrs.api.prepare import prepare
 from mistralrs.checkpoint import no_progress
@@ -84,6 +86,7 @@ def measure(engine: Engine, pool: TimedPool, prompts: list[list[int]], settings:
     return "".join(f"{1e3 * value:12.3f}" for value in (median(taken), median(outside), min(outside)))
 
 
+@torch.inference_mode()
 def main() -> None:
     """Parse the command line and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

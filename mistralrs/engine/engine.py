@@ -84,12 +84,17 @@ class Engine:
             self._end(sequence, reason, error=error)
         return self._take_outputs()
 
-    @torch.inference_mode()
     def step(self) -> list[EngineOutput]:
         """Advance every sequence that the budget and the cache allow. Returns all output since the last call.
 
         An exception from here is no single request's fault; then only :meth:`end_all` leads on.
         """
+        if torch.is_inference_mode_enabled():  # by a thread that does nothing else, once for all its steps
+            return self._step()
+        with torch.inference_mode():
+            return self._step()
+
+    def _step(self) -> list[EngineOutput]:
         plan = self.scheduler.schedule()
         for sequence in plan.exhausted:
             self._end_exhausted(sequence)

@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable, Iterable
 from queue import SimpleQueue
 
+import torch
+
 from mistralrs.engine.embedder import EmbeddingEngine
 from mistralrs.engine.engine import Engine
 from mistralrs.engine.request import (
@@ -82,6 +84,7 @@ class EngineThread:
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
+    @torch.inference_mode()
     def _run(self) -> None:
         error: EngineError | None = _stopped()
         try:
