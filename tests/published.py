@@ -73,17 +73,29 @@ def _kept(sha256: str, fetch: Callable[[], bytes], unpack: Unpack) -> Path:
         archive = fetch()
         if hashlib.sha256(archive).hexdigest() != sha256:
             raise ValueError(f"the archive with the digest {sha256} is not what it was")
-        part = folder.with_suffix(f".{os.getpid()}.part")
-        part.mkdir(parents=True)
-        for name, content in unpack(archive).items():
-            (part / name).write_bytes(content)
-        part.rename(folder)
+        home.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=home) as made:
+            part = Path(made, "part")
+            part.mkdir()
+            for name, content in unpack(archive).items():
+                (part / name).write_bytes(content)
+            try:
+                part.rename(folder)
+            except OSError:
+                if not folder.exists():  # else another process was quicker
+                    raise
     return folder
 
 
 def _fetched(address: str) -> bytes:
-    with urllib.request.urlopen(address, timeout=100) as answer:
-        archive: bytes = answer.read()
+    for last in (False, False, True):
+        try:
+            with urllib.request.urlopen(address, timeout=100) as answer:
+                archive: bytes = answer.read()
+            break
+        except OSError:  # a registry may be busy for a moment
+            if last:
+                raise
     return archive
 
 

@@ -44,11 +44,18 @@ def kind(thread: int) -> str:
 
 
 def settle() -> None:
-    """Wait until every foreign thread has gone to sleep after what it did last."""
+    """Wait until every foreign thread has gone to sleep after what it did last: one that waits for a turn has not."""
     before: dict[int, int] | None = None
-    while before != (now := {task: count for task, count in switches().items() if kind(task) == "foreign"}):
+    while before != (now := {task: count for task, count in switches().items() if kind(task) == "foreign"}) or any(
+        is_awake(task) for task in now
+    ):
         before = now
         time.sleep(0.3)
+
+
+def is_awake(task: int) -> bool:
+    """Whether a thread runs or would run, had it a processor."""
+    return "State:\tS" not in (TASKS / str(task) / "status").read_text()
 
 
 def during(work: Callable[[], object]) -> dict[str, int]:
