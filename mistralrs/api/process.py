@@ -20,6 +20,7 @@ from enum import StrEnum
 from multiprocessing import Pipe
 from queue import SimpleQueue
 
+from mistralrs.api.frames import Frames
 from mistralrs.api.recipe import EngineRecipe, FromEngine, LoadFailed, Ready, Report, ToEngine
 from mistralrs.engine.request import EngineInput, EngineOutput, Finished, FinishReason, Request, Shutdown, Usage
 from mistralrs.engine.stats import EngineStats
@@ -288,16 +289,23 @@ class _Child:
         return message
 
     def read_on(self, loop: AbstractEventLoop, take: Callable[[FromEngine], None]) -> None:
-        """Have ``loop`` read, and call ``take`` for each message, until the process or the loop is gone."""
+        """Have ``loop`` read, and call ``take`` for each message, until the process or the loop is gone.
+
+        The loop never waits for the rest of a message: the process may be stopped in the middle of one.
+        """
         ended = threading.Event()
         descriptor = self._from_child.fileno()
+        frames = Frames(descriptor)
 
         def readable() -> None:
-            if (message := self.receive()) is not None:
-                take(message)
-            else:
+            try:
+                messages = frames.read()
+            except (EOFError, OSError):
                 loop.remove_reader(descriptor)
                 ended.set()
+                return
+            for message in messages:
+                take(message)
 
         with contextlib.suppress(RuntimeError):  # the loop is closed
             loop.call_soon_threadsafe(loop.add_reader, descriptor, readable)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import struct
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -88,6 +92,15 @@ class LetterLoop:
         return True
 
 
+class HaltingLoop(LetterLoop):
+    """Stops its process when it is asked anything, with half of a message said."""
+
+    def submit(self, message: EngineInput, deliver: Callable[[EngineOutput], None] | None = None) -> None:
+        said = int(sys.argv[2])  # the worker's end of the pipe
+        os.write(said, struct.pack("!i", 1 << 20) + bytes(1000))
+        os.kill(os.getpid(), signal.SIGSTOP)
+
+
 def _usage(prompt: int, given: int) -> Usage:
     counts = {"prompt_tokens": prompt, "cached_tokens": 0, "completion_tokens": given}
     return Usage(queue_seconds=0.0, prompt_seconds=0.0, completion_seconds=0.0, **counts)
@@ -99,7 +112,8 @@ def make(settings: dict[str, Any]) -> LetterLoop:
         raise ModelFormatError("the scripted model is damaged")
     while not _is_there(settings.get("loads_when")):
         time.sleep(0.005)
-    return LetterLoop(settings.get("width", WIDTH), settings.get("ends_when"))
+    kind = HaltingLoop if settings.get("halts") else LetterLoop
+    return kind(settings.get("width", WIDTH), settings.get("ends_when"))
 
 
 def _is_there(file: str | None) -> bool:
