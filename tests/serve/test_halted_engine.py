@@ -14,7 +14,7 @@ from tests.waiting import wait_until
 def test_the_server_answers_while_an_engine_is_stopped_in_the_middle_of_a_message() -> None:
     with scripted({"halts": True, "more": {"other": {}}}, light=True) as server:
         server.wait_ready()
-        [engine] = psutil.Process(server.process.pid).children()
+        engine = server.worker()
         body = json.dumps(chat_body("hello")).encode()
         head = "POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n"
         with socket.create_connection(("127.0.0.1", server.port)) as waiting:
