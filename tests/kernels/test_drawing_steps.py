@@ -14,6 +14,7 @@ from mistralrs.engine.engine import Engine
 from mistralrs.engine.request import Finished, FinishReason, Generate, SamplingParams, Tokens
 from mistralrs.engine.runner import ModelRunner
 from mistralrs.ops import Ops, Program, StepContext
+from mistralrs_plugins.kernels.cpu.program import step
 from mistralrs_plugins.kernels.cpu.program.step import CompiledStep
 from tests.kernels.test_prompts import CONFIG, models
 
@@ -42,10 +43,10 @@ class Steps:
         self.engine = Engine(runner, None, config)
         runner.warm_up()
 
-    def __call__(self, step: StepContext) -> torch.Tensor:
-        logits: torch.Tensor = self.program(step)
-        if step.out is not None:
-            self.drew.append(step.out.drawn)
+    def __call__(self, context: StepContext) -> torch.Tensor:
+        logits: torch.Tensor = self.program(context)
+        if context.out is not None:
+            self.drew.append(context.out.drawn)
         return logits
 
     def answers(self, ways: list[dict[str, Any]], count: int = 40) -> list[Any]:
@@ -71,6 +72,15 @@ def test_what_a_step_draws_is_what_is_drawn_from_its_logits(steps: Steps, monkey
     by_steps = steps.answers(WAYS)
     assert all(steps.drew)
     monkeypatch.setattr(drawing, "_settings", lambda sequences: None)
+    assert steps.answers(WAYS) == by_steps
+    assert not any(steps.drew)
+
+
+def test_long_rows_that_threads_share_out_are_drawn_from_after_the_step(
+    steps: Steps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_steps = steps.answers(WAYS)
+    monkeypatch.setattr(step, "shares_out", lambda rows, vocab: True)
     assert steps.answers(WAYS) == by_steps
     assert not any(steps.drew)
 

@@ -35,7 +35,7 @@ def draw(logits: Tensor, settings: Tensor) -> Tensor:
     if settings.shape != (len(logits), DRAW_SETTINGS):
         raise ValueError(f"settings of shape {tuple(settings.shape)} for {len(logits)} rows")
     tokens = torch.empty(len(logits), dtype=torch.int64)
-    program = _draw_program(logits.shape[1], _are_few(logits))
+    program = _draw_program(logits.shape[1], shares_out(*logits.shape))
     _run(program, logits, {Number.SETTINGS: settings.data_ptr(), Number.CHOSEN: tokens.data_ptr()})
     return tokens
 
@@ -51,7 +51,7 @@ def likeliest(logits: Tensor, count: int) -> tuple[Tensor, Tensor]:
     totals = torch.empty(len(logits), dtype=torch.float64)
     tokens = torch.empty(len(logits), count, dtype=torch.int64)
     numbers = {Number.WANTED: count, Number.TOTALS: totals.data_ptr(), Number.CHOSEN: tokens.data_ptr()}
-    _run(_likeliest_program(logits.shape[1], _are_few(logits)), logits, numbers)
+    _run(_likeliest_program(logits.shape[1], shares_out(*logits.shape)), logits, numbers)
     return totals, tokens
 
 
@@ -92,9 +92,9 @@ def _run(program: Program, logits: Tensor, numbers: dict[Number, int]) -> None:
         program.run()
 
 
-def _are_few(logits: Tensor) -> bool:
+def shares_out(rows: int, vocab: int) -> bool:
     """Whether threads share rows out in pieces. One that has a row to itself has it in its cache all the time."""
-    return len(logits) < 2 * shared_pool().size
+    return rows < 2 * shared_pool().size and _pieces(vocab) > 1
 
 
 def _pieces(vocab: int) -> int:
@@ -130,19 +130,19 @@ def _row(vocab: int) -> list[Argument]:
 
 
 @lru_cache(maxsize=8)
-def _draw_program(vocab: int, few: bool) -> Program:
+def _draw_program(vocab: int, shared: bool) -> Program:
     pieces = _pieces(vocab)
     given: list[Argument] = [Current(Number.SETTINGS), Current(Number.CHOSEN)]
-    if few and pieces > 1:
+    if shared:
         return _by_pieces("draws:draw", vocab, given, (pieces, pieces, 1, pieces, 1))
     return Program([Stage([_by_rows("draws:draw", vocab, given)])])
 
 
 @lru_cache(maxsize=8)
-def _likeliest_program(vocab: int, few: bool) -> Program:
+def _likeliest_program(vocab: int, shared: bool) -> Program:
     pieces = _pieces(vocab)
     given: list[Argument] = [Current(Number.WANTED), Current(Number.TOTALS), Current(Number.CHOSEN)]
-    if few and pieces > 1:
+    if shared:
         return _by_pieces("likely:likeliest", vocab, given, (pieces, 1))
     return Program([Stage([_by_rows("likely:likeliest", vocab, given)])])
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from mistralrs.ops import LayerCache, StepContext, StepOutput
-from mistralrs_plugins.kernels.cpu.choose import draw_call
+from mistralrs_plugins.kernels.cpu.choose import draw_call, shares_out
 from mistralrs_plugins.kernels.cpu.kernels.sizes import DRAW_SETTINGS, ITEM_WORDS, MERGE_WORDS, SEGMENT
 from mistralrs_plugins.kernels.cpu.program.arguments import Number, Stage
 from mistralrs_plugins.kernels.cpu.program.lowering import Lowering
@@ -46,13 +46,14 @@ class CompiledStep:
         # The last step's arrays and what there is room for; engines write the next one's into the same.
         self._filled: tuple[object, ...] = ()
         self._starts, self._tokens, self._reach = np.zeros(1, np.int64), 0, 0
+        self._draws = False
 
     def __call__(self, step: StepContext) -> Tensor:
         """Logits in float32 of the step's rows, ``[rows, vocab]``."""
         with self._lock:
             if step.out is not None and self._is_known(step):
                 self._program.rerun()
-                step.out.drawn = step.out.settings is not None
+                step.out.drawn = self._draws
                 return step.out.logits
             if self._covers(step):
                 return self._run(step)
@@ -87,11 +88,11 @@ class CompiledStep:
         self._program.fit(max(tokens, rows), pool)
         _number(step, numbers)
         numbers[Number.LOGITS] = logits.data_ptr()
-        draws = 0
-        if out is not None and out.settings is not None:
+        self._draws = False
+        if out is not None and out.settings is not None and not shares_out(rows, self._vocab):
             numbers[Number.SETTINGS], numbers[Number.CHOSEN] = out.settings.data_ptr(), out.tokens.data_ptr()
-            draws, out.drawn = 1, True
-        self._program.use(-1, draws)
+            self._draws = out.drawn = True
+        self._program.use(-1, int(self._draws))
         self._reach = min(max(step.meta.contexts) + _AHEAD, _table_reach(step))
         self._cut(numbers, tokens, pool)
         self._program.run()
