@@ -37,8 +37,8 @@ def pytest_runtest_call() -> None:
 
 def _seed() -> None:
     random.seed(0)
-    if "torch" in sys.modules:
-        sys.modules["torch"].manual_seed(0)
+    if (seed := getattr(sys.modules.get("torch"), "manual_seed", None)) is not None:
+        seed(0)
 
 
 @pytest.fixture(scope="session")
