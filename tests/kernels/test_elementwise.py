@@ -14,6 +14,8 @@ from mistralrs.ops import Ops, StepContext, Weight
 from mistralrs_plugins.kernels.cpu.kernels.sizes import ACTIVATIONS, GATES
 from tests.kernels.probes import Sequences, nmse, random_weight, reference_table, run_both
 
+pytestmark = pytest.mark.usefixtures("step_kernels")
+
 TOKENS = 5
 
 

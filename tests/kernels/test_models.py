@@ -23,6 +23,8 @@ from mistralrs_plugins.kernels.cpu.program.step import CompiledStep
 from tests.architectures.cases import CASES, SIZES, Case, state_of
 from tests.kernels.probes import Sequences, compiled_table
 
+pytestmark = pytest.mark.usefixtures("step_kernels")
+
 COMPILED = {
     f"{family}ForCausalLM" for family in ("Gemma", "Gemma2", "Gemma3", "Llama", "Mistral", "Phi3", "Qwen2", "Qwen3")
 }

@@ -11,6 +11,8 @@ from mistralrs.testing.paged import PagedModel
 from mistralrs.testing.tiny import random_tensors, tiny_config
 from mistralrs.weights import DictSource
 
+pytestmark = pytest.mark.usefixtures("step_kernels")
+
 ENCODERS = {
     "bert", "bert-classifier", "distilbert", "distilbert-classifier", "embeddinggemma", "modernbert",
     "modernbert-classifier", "nomic-bert", "roberta", "roberta-classifier",
@@ -23,14 +25,9 @@ RECURRENT = {
 """Scans over states have no compiled form."""
 LATENT = {"deepseekv2", "deepseekv3", "glm4moelite", "minicpm3"}
 """Neither has attention over a latent cache."""
-OTHERS = {"gemma3n", "gemma4"}
-"""Streams of hidden states, and embeddings of each layer's own."""
-MIXTURES = {
-    "dots1", "ernie4-5moe", "glm4moe", "gpt-oss", "granitemoe", "hunyuanv1moe", "llama4", "minimaxm2", "mixtral",
-    "olmoe", "phimoe", "qwen2moe", "qwen3moe",
-}  # fmt: skip
-"""Experts are chosen and multiplied one operation after the other."""
-IN_PARTS = MIXTURES | ENCODERS | RECURRENT | LATENT | OTHERS
+OTHERS = {"gemma3n", "gemma4", "phimoe"}
+"""Streams of hidden states, embeddings of each layer's own, and a router that chooses in rounds."""
+IN_PARTS = ENCODERS | RECURRENT | LATENT | OTHERS
 """Architectures whose steps are run operation by operation."""
 
 STEPS = [

@@ -54,6 +54,25 @@ def make_gated(activation: str) -> Kernel:
     return gated
 
 
+def make_switched(activation: str) -> Kernel:
+    """The same with a gate of one number for the whole row."""
+    function = functions.gate(activation)
+
+    def switched(args: int, chunk: int, thread: int) -> None:
+        row, first, last = _place(args, chunk)
+        gate = splat(load_f32(load_i64(args + 16) + row * load_i64(args + 24)))
+        up = load_i64(args + 32) + row * load_i64(args + 40)
+        target = load_i64(args + 48) + row * load_i64(args + 56)
+        whole = first + (last - first) // 8 * 8
+        for i in range(first, whole, 8):
+            store_f32x8(target + 4 * i, function(gate, load_f32x8(up + 4 * i)))
+        for i in range(whole, last):
+            store_f32(target + 4 * i, first_lane(function(gate, splat(load_f32(up + 4 * i)))))
+        _with_integers(args, row, first, last, args + 64, target)
+
+    return switched
+
+
 def make_unary(name: str) -> Kernel:
     """A function of each number. Arguments: width, slices; source, its stride; target, which may be the source, its
     stride; target of the integers (0: none), its stride; the function's own numbers."""

@@ -41,3 +41,9 @@ ACTIVATIONS = ("silu", "gelu", "gelu_pytorch_tanh", "quick_gelu", "relu", "relu2
 
 GATES = ("clamped_swiglu",)
 """Functions of a gate and what passes through it that are more than a product."""
+
+PRODUCT_WORDS = 16
+"""Arguments of a product."""
+
+EXPERT_WORDS = 24
+"""Words in which the arguments of one expert's product are put together, a multiple of 8."""

@@ -94,7 +94,14 @@ class TilesFrom:
     layout: str
 
 
-Argument = int | float | AddressOf | Current | Place | Scratch | TilesFrom
+@dataclass(frozen=True, slots=True)
+class CodeOf:
+    """The address of another kernel's machine code, for a kernel that calls it."""
+
+    kernel: str
+
+
+Argument = int | float | AddressOf | Current | Place | Scratch | TilesFrom | CodeOf
 """What a kernel is given: a number, a float, or something that becomes an address."""
 
 
@@ -106,6 +113,11 @@ class Call:
     arguments: Sequence[Argument]
     fixed: int = 0
     per: dict[Number, int] = field(default_factory=dict)
+
+    @property
+    def kernels(self) -> list[str]:
+        """Itself, and what it calls."""
+        return [self.kernel, *(argument.kernel for argument in self.arguments if isinstance(argument, CodeOf))]
 
 
 @dataclass(slots=True)

@@ -21,12 +21,14 @@ class Elementwise(Values):
         gate, up, activation = call.args
         if activation not in (*ACTIVATIONS, *GATES):
             raise NotCompiled(f"the activation {activation}")
-        x, y, slot = self.place(gate), self.place(up), call.results[0]
-        target = self.new(slot, x.width, self.rows(gate))
+        x, y, slot, rows = self.place(gate), self.place(up), call.results[0], self.rows(up)
+        if x.width not in (1, y.width) or self.rows(gate) != rows:
+            raise NotCompiled("a gate of another size than what passes through it")
+        target = self.new(slot, y.width, rows)
         writes = [target]
-        arguments = [*_sliced(x.width), *strided(x), *strided(y), *strided(target), *self.with_integers(slot, writes)]
-        name = f"elementwise:make_gated:{activation}"
-        self.emit(Call(name, arguments, per=self.rows(gate).times(_slices(x.width))), [x, y], writes)
+        arguments = [*_sliced(y.width), *strided(x), *strided(y), *strided(target), *self.with_integers(slot, writes)]
+        name = f"elementwise:make_{'gated' if x.width == y.width else 'switched'}:{activation}"
+        self.emit(Call(name, arguments, per=rows.times(_slices(y.width))), [x, y], writes)
 
     def _activate(self, _index: int, call: Operation) -> None:
         x, activation = call.args

@@ -29,6 +29,7 @@ from mistralrs_plugins.kernels.cpu.program.arguments import (
     strided,
 )
 from mistralrs_plugins.kernels.cpu.program.elementwise import Elementwise
+from mistralrs_plugins.kernels.cpu.program.mixtures import Mixtures
 from mistralrs_plugins.kernels.cpu.program.products import is_dense, product_call
 from mistralrs_plugins.kernels.cpu.program.values import Rows
 from mistralrs_plugins.kernels.cpu.program.weights import NotCompiled, for_products, for_rows
@@ -37,7 +38,7 @@ _NUMBERED = {Slot(INPUTS.index("ids")): Number.IDS, Slot(INPUTS.index("positions
 """What rows of a table can be taken by."""
 
 
-class Lowering(Elementwise):
+class Lowering(Elementwise, Mixtures):
     """One recording on its way. After :meth:`run`, ``stages`` holds the program and ``keep`` what it points at."""
 
     def __init__(self, recording: Recording) -> None:
@@ -60,7 +61,7 @@ class Lowering(Elementwise):
 
     def kernels(self) -> set[str]:
         """The kernels that the program calls."""
-        return {call.kernel for stage in self.stages for call in stage.calls}
+        return {kernel for stage in self.stages for call in stage.calls for kernel in call.kernels}
 
     def _embed(self, _index: int, call: Operation) -> None:
         ids, weight, dtype, scale = call.args

@@ -11,6 +11,7 @@ from mistralrs_plugins.kernels.cpu.jit.code import kernel_address
 from mistralrs_plugins.kernels.cpu.jit.parallel import prepare
 from mistralrs_plugins.kernels.cpu.program.arguments import (
     AddressOf,
+    CodeOf,
     Current,
     Number,
     Place,
@@ -49,8 +50,9 @@ class Program:
         self.numbers = aligned(len(Number) + further)
         self._pool: Any = None
         self._calls = [call for stage in self._stages for call in stage.calls]
-        prepare(call.kernel for call in self._calls)
-        self._codes = {call.kernel: kernel_address(call.kernel) for call in self._calls}
+        kernels = [kernel for call in self._calls for kernel in call.kernels]
+        prepare(kernels)
+        self._codes = {kernel: kernel_address(kernel) for kernel in kernels}
         self._before = (0, 0) if before is None else (kernel_address(before[0]), before[1])
 
     def fit(self, tokens: int, pool: Pool) -> None:
@@ -126,4 +128,6 @@ class Program:
             return int(self._scratch.ctypes.data)
         if isinstance(argument, TilesFrom):
             return tiles_from(argument.layout)
+        if isinstance(argument, CodeOf):
+            return self._codes[argument.kernel]
         return float_word(argument) if isinstance(argument, float) else int(argument)
