@@ -72,6 +72,27 @@ def test_layer_norm(width: int, groups: int, weight: str, bias: str) -> None:
     probe(whole, whole, body, *constants)
 
 
+def test_frequencies_by_the_length_that_a_request_may_have() -> None:
+    short, long = torch.rand(16), torch.rand(16)
+
+    def body(ops: Ops, x: Tensor, step: StepContext) -> Tensor:
+        step.meta.limits = torch.tensor([100, 5000, 4096, 4097, 100000])
+        for frequencies in (
+            ops.long_frequencies(step.meta, short, long, 4096),
+            ops.dynamic_frequencies(step.meta, 32, 10000.0, 2.0, 4096),
+        ):
+            cos, sin = ops.rotation(step.positions, frequencies, 1.2)
+            x = ops.rope(x, cos, sin, 64, "halves")
+        return x
+
+    probe(128, 128, body, short, long)
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_queries_far_into_a_text_are_sharper(first: int) -> None:
+    probe(40, 40, lambda ops, x, step: ops.position_scale(x, step.positions, 100.0, 0.3, first))
+
+
 @pytest.mark.parametrize("activation", [*ACTIVATIONS, *GATES])
 @pytest.mark.parametrize("width", [1, 7, 48, 515, 1100])
 def test_gated(activation: str, width: int) -> None:

@@ -29,8 +29,6 @@ COMPILED = {
     f"{family}ForCausalLM" for family in ("Gemma", "Gemma2", "Gemma3", "Llama", "Mistral", "Phi3", "Qwen2", "Qwen3")
 }
 """Families whose steps have to be compiled as a whole. The others' are where their operations allow it."""
-PLAYED = {"rope-longrope", "rope-dynamic", "longrope", "dynamic"}
-"""Cases whose positions depend on the length of the sequence: they have no compiled form yet."""
 
 
 def both_models(case: Case) -> tuple[PagedModel, PagedModel]:
@@ -72,7 +70,7 @@ def test_tiny_architectures(case: Case, caplog: pytest.LogCaptureFixture) -> Non
                 torch.testing.assert_close(actual[name], expected[name], rtol=0, atol=2e-4)
     compiled = isinstance(fast.module._run, CompiledStep)
     assert compiled or "run operation by operation" in caplog.text or "through its layers" in caplog.text
-    assert compiled or case.key not in COMPILED or case.name in PLAYED, caplog.text
+    assert compiled or case.key not in COMPILED, caplog.text
 
 
 class Real:

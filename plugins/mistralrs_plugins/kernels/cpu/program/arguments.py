@@ -35,6 +35,7 @@ class Number(IntEnum):
     CHOSEN = 21
     TOTALS = 22
     CHANGES = 23
+    LIMITS = 24
 
 
 @dataclass(frozen=True, slots=True)

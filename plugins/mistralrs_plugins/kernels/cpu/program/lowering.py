@@ -30,6 +30,7 @@ from mistralrs_plugins.kernels.cpu.program.arguments import (
 )
 from mistralrs_plugins.kernels.cpu.program.elementwise import Elementwise
 from mistralrs_plugins.kernels.cpu.program.mixtures import Mixtures
+from mistralrs_plugins.kernels.cpu.program.positions import Positions
 from mistralrs_plugins.kernels.cpu.program.products import is_dense, product_call
 from mistralrs_plugins.kernels.cpu.program.values import Rows
 from mistralrs_plugins.kernels.cpu.program.weights import NotCompiled, for_products, for_rows
@@ -38,7 +39,7 @@ _NUMBERED = {Slot(INPUTS.index("ids")): Number.IDS, Slot(INPUTS.index("positions
 """What rows of a table can be taken by."""
 
 
-class Lowering(Elementwise, Mixtures):
+class Lowering(Elementwise, Mixtures, Positions):
     """One recording on its way. After :meth:`run`, ``stages`` holds the program and ``keep`` what it points at."""
 
     def __init__(self, recording: Recording) -> None:
@@ -81,15 +82,6 @@ class Lowering(Elementwise, Mixtures):
         ]
         name = f"dense:make_embed:{call.layout}"
         self.emit(Call(name, [*arguments, *strided(target)], per={Number.TOKENS: 1}), [], [target])
-
-    def _rotation(self, _index: int, call: Operation) -> None:
-        positions, frequencies, factor = call.args
-        self.is_input(positions, "positions")
-        vector = self.vector(frequencies)
-        cos, sin = (self.new(slot, len(vector)) for slot in call.results)
-        arguments: list[Argument] = [AddressOf(Number.POSITIONS), vector.data_ptr(), len(vector), float(factor)]
-        arguments += [*strided(cos), *strided(sin)]
-        self.emit(Call("rotary:rotation", arguments, per={Number.TOKENS: 1}), [], [cos, sin])
 
     def _rms_norm(self, _index: int, call: Operation) -> None:
         x, weight, eps, offset = call.args
@@ -152,24 +144,6 @@ class Lowering(Elementwise, Mixtures):
         reads, writes = [] if residual is None else [residual], [self.logits_mark if target is None else target]
         product = product_call(call.layout, table, rows.number, given, output, bias=first, residual=added)
         self.emit(product, [given, *reads], writes)
-
-    def _rope(self, _index: int, call: Operation) -> None:
-        x, cos, sin, head_dim, style = call.args
-        source, cosines, sines = self.place(x), self.place(cos), self.place(sin)
-        pairs = cosines.width
-        if source.width % head_dim or 2 * pairs > head_dim or style not in ("halves", "adjacent"):
-            raise NotCompiled("a rotation of other sizes than its heads")
-        target = self.new(call.results[0], source.width, self.rows(x))
-        apart, step = (pairs, 1) if style == "halves" else (1, 2)
-        arguments: list[Argument] = [
-            *strided(source),
-            source.width // head_dim,
-            head_dim,
-            *strided(cosines),
-            *strided(sines),
-        ]
-        arguments += [pairs, apart, step, *strided(target)]
-        self.emit(Call("rotary:rope", arguments, per={Number.TOKENS: 1}), [source, cosines, sines], [target])
 
     def _write_kv(self, _index: int, call: Operation) -> None:
         k, v, cache, meta = call.args

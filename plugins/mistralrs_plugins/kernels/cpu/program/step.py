@@ -39,6 +39,7 @@ class CompiledStep:
         self._keep = lowering.keep
         self._vocab = lowering.vocab
         self._attention = lowering.attention
+        self._reads_limits = lowering.reads_limits
         self._play = play
         self._lock = threading.Lock()
         self._items = aligned(0)
@@ -64,13 +65,25 @@ class CompiledStep:
 
     def _is_known(self, step: StepContext) -> bool:
         """Whether the step's arrays are the last one's, written anew: then only what is in them has to be checked."""
-        same = len(self._filled) > 0 and all(map(operator.is_, _memory(step), self._filled))
+        same = len(self._filled) > 0 and all(map(operator.is_, self._memory(step), self._filled))
         return same and self._starts.item(-1) == self._tokens and max(step.meta.contexts) <= self._reach
+
+    def _inputs(self, step: StepContext) -> tuple[Tensor, ...]:
+        """The arrays that kernels read."""
+        meta = step.meta
+        limits = (meta.limits,) if self._reads_limits and meta.limits is not None else ()
+        return step.ids, step.positions, step.rows, meta.slots, meta.context, meta.query_start, meta.blocks, *limits
+
+    def _memory(self, step: StepContext) -> tuple[object, ...]:
+        """What has to be the same for the addresses to be the same."""
+        return *self._inputs(step), step.out, shared_pool()
 
     def _covers(self, step: StepContext) -> bool:
         """Whether kernels can read the step's arrays, and the block table is wide enough for the longest context."""
         meta, tokens = step.meta, step.ids.shape[0]
-        if not all(tensor.dtype == torch.int64 and tensor.is_contiguous() for tensor in _inputs(step)):
+        if self._reads_limits and (meta.limits is None or meta.limits.shape[0] != tokens):
+            return False
+        if not all(tensor.dtype == torch.int64 and tensor.is_contiguous() for tensor in self._inputs(step)):
             return False
         seqs = meta.context.shape[0]
         sizes = step.positions.shape[0] == meta.slots.shape[0] == tokens and meta.blocks.shape[0] >= seqs
@@ -96,7 +109,7 @@ class CompiledStep:
         self._reach = min(max(step.meta.contexts) + _AHEAD, _table_reach(step))
         self._cut(numbers, tokens, pool)
         self._program.run()
-        self._filled = () if out is None else _memory(step)
+        self._filled = () if out is None else self._memory(step)
         self._starts, self._tokens = step.meta.query_start.numpy(), tokens
         return logits
 
@@ -134,6 +147,7 @@ def _number(step: StepContext, numbers: Any) -> None:
     numbers[Number.CONTEXT] = meta.context.data_ptr()
     numbers[Number.QUERY_START] = meta.query_start.data_ptr()
     numbers[Number.SEQUENCES] = meta.context.shape[0]
+    numbers[Number.LIMITS] = 0 if meta.limits is None else meta.limits.data_ptr()
 
 
 def _fits(out: StepOutput, rows: int, vocab: int) -> bool:
@@ -151,14 +165,3 @@ def _table_reach(step: StepContext) -> int:
     """Tokens of the longest context for which the block table has columns."""
     sizes = [cache.block_size for cache in step.caches[:1] if isinstance(cache, LayerCache)]
     return step.meta.blocks.shape[1] * sizes[0] if sizes else sys.maxsize
-
-
-def _inputs(step: StepContext) -> tuple[Tensor, ...]:
-    """The arrays that kernels read."""
-    meta = step.meta
-    return step.ids, step.positions, step.rows, meta.slots, meta.context, meta.query_start, meta.blocks
-
-
-def _memory(step: StepContext) -> tuple[object, ...]:
-    """What has to be the same for the addresses to be the same."""
-    return *_inputs(step), step.out, shared_pool()
