@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -157,6 +158,47 @@ def test_a_response_in_the_background_can_be_stopped(client: openai.OpenAI, serv
         client.responses.cancel(ask(client).id)
 
 
+def test_a_stream_is_left_and_taken_up_again(client: openai.OpenAI, server: RunningServer) -> None:
+    """Whoever follows a response in the background may go and come back; each event is seen once, in order."""
+    whole = ask(client, "~", max_output_tokens=20).output_text
+    with ask(client, "~", background=True, stream=True, max_output_tokens=20) as stream:
+        seen = [next(stream) for _ in range(6)]
+    name = seen[0].response.id
+    assert seen[0].response.background
+    again = client.responses.retrieve(name, stream=True, starting_after=seen[-1].sequence_number)
+    seen += list(again)
+    assert [event.sequence_number for event in seen] == list(range(len(seen)))
+    assert "".join(event.delta for event in seen if event.type == "response.output_text.delta") == whole
+    assert seen[-1].type == "response.incomplete"
+    assert seen[-1].response.to_dict() == client.responses.retrieve(name).to_dict()
+    assert list(client.responses.retrieve(name, stream=True)) == seen
+    assert list(client.responses.retrieve(name, stream=True, starting_after=seen[-1].sequence_number)) == []
+    assert list(client.responses.retrieve(name, stream=True, starting_after=999_999_999)) == []
+
+
+def test_a_stream_that_is_stopped_says_so_to_all_who_follow(client: openai.OpenAI, server: RunningServer) -> None:
+    with ask(client, LONG, background=True, stream=True, max_output_tokens=200) as stream:
+        name = next(stream).response.id
+        other = client.responses.retrieve(name, stream=True, starting_after=0)
+        client.responses.cancel(name)
+        for follower in (stream, other):
+            *_, last = follower
+            assert (last.type, last.response.status) == ("response.failed", "cancelled")
+    *_, last = ask(client, "^", background=True, stream=True)
+    assert (last.type, last.response.error.code) == ("response.failed", "server_error")
+
+
+@pytest.mark.parametrize("query", ["starting_after=x", "starting_after=-2", "starting_after=" + "9" * 5000])
+def test_places_in_a_stream_that_cannot_be(server: RunningServer, query: str) -> None:
+    made = server.post(PATH, {"input": "x", "max_output_tokens": 1, "background": True, "stream": True})
+    name = json.loads(made.body.split(b"data: ")[1].split(b"\n")[0])["response"]["id"]
+    reply = server.get(f"{PATH}/{name}?stream=true&{query}")
+    assert (reply.status, reply.error["param"]) == (400, "starting_after")
+    plain = server.post(PATH, {"input": "x", "max_output_tokens": 1}).json["id"]
+    reply = server.get(f"{PATH}/{plain}?stream=true")
+    assert (reply.status, reply.error["param"]) == (400, "stream")
+
+
 def test_failures(client: openai.OpenAI, server: RunningServer) -> None:
     with pytest.raises(openai.InternalServerError):
         ask(client, "^")
@@ -188,7 +230,6 @@ def test_failures(client: openai.OpenAI, server: RunningServer) -> None:
         ({"text": {"shape": 1}}, "text.shape", "invalid_request"),
         ({"include": ["file_search_call.results"]}, "include.0", "not_supported"),
         ({"background": True, "store": False}, "background", "invalid_request"),
-        ({"background": True, "stream": True}, "background", "not_supported"),
         ({"previous_response_id": "resp_none"}, "previous_response_id", "previous_response_not_found"),
         ({"max_output_tokens": 0}, "max_output_tokens", "invalid_request"),
         ({"max_tool_calls": 3}, "max_tool_calls", "not_supported"),

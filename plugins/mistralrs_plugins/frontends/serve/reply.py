@@ -17,12 +17,10 @@ from mistralrs_plugins.frontends.serve.admission import Ticket
 from mistralrs_plugins.frontends.serve.errors import HttpError, as_http_error, client_gone
 from mistralrs_plugins.frontends.serve.models.model import Model
 from mistralrs_plugins.frontends.serve.service import Service, cache_salt
-from mistralrs_plugins.frontends.serve.stream import EventStream, while_connected
+from mistralrs_plugins.frontends.serve.stream import KEEP_ALIVE, KEEP_ALIVE_SECONDS, EventStream, while_connected
 
 log = logging.getLogger("mistralrs.serve")
 
-KEEP_ALIVE_SECONDS = 10.0
-KEEP_ALIVE = b": keep-alive\n\n"
 DONE = b"data: [DONE]\n\n"
 
 

@@ -19,6 +19,8 @@ from mistralrs_plugins.frontends.serve.errors import HttpError
 ResultT = TypeVar("ResultT")
 
 LINGER_SECONDS = 1.0
+KEEP_ALIVE_SECONDS = 10.0
+KEEP_ALIVE = b": keep-alive\n\n"
 EVENT_HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-cache"),

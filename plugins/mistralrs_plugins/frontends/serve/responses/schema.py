@@ -104,8 +104,6 @@ class ResponsesBody(SampledBody, ThinkingFields):
     def _agree_on_storage(self) -> Self:
         if self.background and not self.store:
             raise bad_field("background", "needs store: nothing else keeps the answer")
-        if self.background and self.stream:
-            raise not_supported("background", "streaming an answer that is made in the background")
         return self
 
     @property

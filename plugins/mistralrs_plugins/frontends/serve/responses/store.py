@@ -12,6 +12,7 @@ from mistralrs.api.requests import ChatMessage
 from mistralrs.errors import RequestError
 from mistralrs_plugins.frontends.serve.admission import Ticket
 from mistralrs_plugins.frontends.serve.errors import HttpError
+from mistralrs_plugins.frontends.serve.responses.journal import Journal
 
 MAX_RESPONSES = 1024
 MAX_BYTES = 64 << 20
@@ -19,19 +20,24 @@ MAX_BYTES = 64 << 20
 
 @dataclass
 class Stored:
-    """A response with the conversation that led to it. ``ticket`` is set while it is being made."""
+    """A response with the conversation that led to it.
+
+    ``ticket`` is set while it is being made, ``journal`` if its events can be followed.
+    """
 
     owner: str
     response: dict[str, Any]
     items: Sequence[dict[str, Any]]
     messages: tuple[ChatMessage, ...]
     ticket: Ticket | None = None
+    journal: Journal | None = None
     size: int = field(default=0, init=False)
 
     def measure(self) -> int:
         """Bytes that keeping it takes, more or less."""
         texts = sum(len(message.text) for message in self.messages)
-        return texts + len(json.dumps([self.response, *self.items]))
+        events = self.journal.size if self.journal else 0
+        return texts + events + len(json.dumps([self.response, *self.items]))
 
 
 class ResponseStore:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import JSONResponse, Response
 
 from mistralrs.api.asynchronous import Generation
-from mistralrs.api.openai.fields import not_supported
 from mistralrs.api.openai.schema import conversation_request
 from mistralrs.api.requests import ChatMessage, ChatRequest
 from mistralrs.errors import MistralrsError, RequestError
@@ -21,14 +21,17 @@ from mistralrs_plugins.frontends.serve.openapi import documented
 from mistralrs_plugins.frontends.serve.paging import page
 from mistralrs_plugins.frontends.serve.reply import begin, check, reply
 from mistralrs_plugins.frontends.serve.responses.items import listed_items
+from mistralrs_plugins.frontends.serve.responses.journal import Journal
 from mistralrs_plugins.frontends.serve.responses.schema import ResponsesBody
 from mistralrs_plugins.frontends.serve.responses.shape import CANCELLED, ResponseShape
 from mistralrs_plugins.frontends.serve.responses.store import ResponseStore, Stored
 from mistralrs_plugins.frontends.serve.service import Service, tenant
+from mistralrs_plugins.frontends.serve.stream import EventStream
 
 log = logging.getLogger("mistralrs.serve")
 router = APIRouter()
 PATH = "/v1/responses/{response_id}"
+_NUMBER = re.compile(r"-1|[0-9]{1,9}")
 
 
 @router.post("/v1/responses", **documented(ResponsesBody, "Continue a conversation (Responses)", stream=True))
@@ -60,26 +63,40 @@ async def create(request: Request, body: Annotated[ResponsesBody, Depends(body_o
     stored = Stored(owner, shape.response(), listed_items(body.input), (*earlier, *given), ticket)
     if not body.background:
         return await reply(request, service, ticket, generation, shape, stream=body.stream)
+    stored.journal = Journal() if body.stream else None
     store.put(stored)
-    service.spawn(_work(ticket, generation, shape))
-    return JSONResponse(stored.response)
+    service.spawn(_work(ticket, generation, shape, stored, store))
+    return _followed(stored.journal) if stored.journal else JSONResponse(stored.response)
 
 
-async def _work(ticket: Ticket, generation: Generation, shape: ResponseShape) -> None:
+async def _work(
+    ticket: Ticket, generation: Generation, shape: ResponseShape, stored: Stored, store: ResponseStore
+) -> None:
     """Make a response that nobody waits for."""
+    journal = stored.journal or Journal(max_bytes=0)  # which nobody can follow
     try:
+        journal.add(shape.begin())
         async for batch in generation.batches():
             for index, output in batch:
                 check(ticket, output)
-                shape.add_output(index, output)
-        shape.whole()
+                journal.add(shape.add(index, output))
+        journal.add(shape.end())
     except Exception as error:
         if not isinstance(error, HttpError | MistralrsError):
             log.exception("a response failed in the background")
-        shape.fail(as_http_error(error))
+        journal.add(shape.error(as_http_error(error)))
     finally:
+        journal.close()
+        if store.holds(stored):
+            store.put(stored)  # with the events that came last
         generation.cancel()
         ticket.give_back()
+
+
+def _followed(journal: Journal, after: int = -1) -> EventStream:
+    """The events of a response; a client that goes away costs it nothing."""
+    follower = journal.follow(after)
+    return EventStream(follower.events(), cancel=follower.stop, done=follower.stop)
 
 
 def _messages(body: ResponsesBody) -> tuple[ChatMessage, ...]:
@@ -100,12 +117,18 @@ def _conversation(body: ResponsesBody, messages: tuple[ChatMessage, ...]) -> Cha
     )
 
 
-@router.get(PATH, **documented(None, "A response that was kept"))
-async def retrieve(request: Request, response_id: str) -> dict[str, Any]:
-    """A response as it is now."""
-    if request.query_params.get("stream", "false").lower() not in ("false", "0"):
-        raise not_supported("stream", "streaming a response that was kept")
-    return _store(request).get(response_id, tenant(request)).response
+@router.get(PATH, **documented(None, "A response that was kept", stream=True))
+async def retrieve(request: Request, response_id: str) -> Response:
+    """A response as it is now; with ``stream``, its events behind ``starting_after`` and those to come."""
+    stored = _store(request).get(response_id, tenant(request))
+    if request.query_params.get("stream", "false").lower() in ("false", "0"):
+        return JSONResponse(stored.response)
+    if stored.journal is None:
+        raise RequestError("only a response made with background and stream can be streamed again", param="stream")
+    after = request.query_params.get("starting_after", "-1")
+    if not _NUMBER.fullmatch(after):
+        raise RequestError("must be the sequence_number of an event", param="starting_after")
+    return _followed(stored.journal, int(after))
 
 
 @router.delete(PATH, **documented(None, "Forget a response"))
