@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from itertools import accumulate
 from typing import Any
 
@@ -13,7 +14,7 @@ from torch import Tensor
 from mistralrs.devices.plan import DevicePlan
 from mistralrs.kvcache.paged import PagedCache
 from mistralrs.ops import AttentionMeta, Backend, Ops, OpTable, StateCache, StepContext
-from mistralrs.plugin import ArchitectureSpec
+from mistralrs.plugin import ArchitectureSpec, Ref
 from mistralrs.plugin.host import PluginHost
 from mistralrs.weights import Dense, QuantMethod, TensorSource, WeightBuilder
 
@@ -24,9 +25,16 @@ STATES = 16
 CPU = torch.device("cpu")
 
 
+@lru_cache(maxsize=1)
+def _reference() -> Ref:
+    """Where the reference is; finding it costs more than building a tiny model."""
+    found: Ref = PluginHost().resolve("kernels", "torch").backend
+    return found
+
+
 def reference_backend() -> Backend:
     """The torch kernels, which every other backend is compared with."""
-    backend: Backend = PluginHost().resolve("kernels", "torch").backend.load()()
+    backend: Backend = _reference().load()()
     return backend
 
 
