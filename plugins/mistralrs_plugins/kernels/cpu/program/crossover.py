@@ -12,7 +12,6 @@ import logging
 import os
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import cache
 
 import numpy as np
@@ -46,11 +45,12 @@ def tiles_from(layout: str) -> int:
             raise UsageError(f"{_VARIABLE} is {given!r}", "set it to a positive number, or unset it")
         return int(given)
     file = folder("product") / f"tiles-{layout}"
-    with suppress(OSError, KeyError):  # nothing there, or nothing that makes sense: measured again
-        return _KEPT[file.read_bytes()]
-    found = crossover(*measured(layout))
-    log.info("products with %s take tiles from %d rows on (measured)", layout, found)
-    write_whole(file, str(found).encode())
+    try:
+        found, how = _KEPT[file.read_bytes()], "kept"
+    except (OSError, KeyError):  # nothing there, or nothing that makes sense
+        found, how = crossover(*measured(layout)), "measured"
+        write_whole(file, str(found).encode())
+    log.info("products with %s take tiles from %d rows on (%s)", layout, found, how)
     return found
 
 
