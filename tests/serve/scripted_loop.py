@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import struct
 import sys
@@ -110,8 +111,11 @@ def make(settings: dict[str, Any]) -> LetterLoop:
     """Start the loop, or fail if ``settings`` say so; with ``loads_when`` once there is a file of that name."""
     if settings.get("fails"):
         raise ModelFormatError("the scripted model is damaged")
+    owner = select.poll()
+    owner.register(int(sys.argv[1]), 0)  # the worker's other pipe, of which only the end is told
     while not _is_there(settings.get("loads_when")):
-        time.sleep(0.005)
+        if owner.poll(5):
+            raise SystemExit  # a server that was killed leaves nobody behind
     kind = HaltingLoop if settings.get("halts") else LetterLoop
     return kind(settings.get("width", WIDTH), settings.get("ends_when"))
 
