@@ -73,7 +73,7 @@ def test_special_tokens_show_on_request_only() -> None:
 
 @pytest.mark.parametrize("name", ["byte_level", "byte_fallback"])
 def test_the_cost_of_a_token_does_not_grow(name: str) -> None:
-    """An answer that is four times as long takes about four times as long: quadratic decoding would take sixteen."""
+    """An answer eight times as long takes about eight times as long: quadratic decoding would take sixty-four."""
 
     def decode(count: int) -> None:
         ids = ALL[name].encode("ab \u00e9 " * count, add_special_tokens=False).ids
@@ -81,7 +81,7 @@ def test_the_cost_of_a_token_does_not_grow(name: str) -> None:
         text = "".join(map(stream.push, ids)) + stream.flush()
         assert len(text) >= 4 * count
 
-    assert_cheaper(lambda: decode(40_000), lambda: decode(10_000), times=9)
+    assert_cheaper(lambda: decode(40_000), lambda: decode(5_000), times=40)
 
 
 def test_a_stream_of_broken_bytes_is_not_held_for_ever() -> None:
