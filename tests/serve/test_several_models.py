@@ -86,16 +86,16 @@ def test_unloading_lets_answers_end_and_loses_no_request(several: RunningServer,
     ending.unlink()
     stream = several.stream(chat_body("~", model="second", max_tokens=40))
     replies: list[Reply] = []
-    lates: list[Reply] = []
+    late_replies: list[Reply] = []
     unloads = threading.Thread(target=lambda: replies.append(change(several, "unload", "second")))
     unloads.start()
     wait_until(lambda: status(several, "second") == "unloading")
-    late = threading.Thread(target=lambda: lates.append(several.chat("x", model="second")))
+    late = threading.Thread(target=lambda: late_replies.append(several.chat("x", model="second")))
     late.start()  # waits for the unload, then for the load
     pending(several, 2)
     ending.touch()
     late.join()
-    assert lates[0].status == 200
+    assert late_replies[0].status == 200
     assert len(stream.text()) == 40
     unloads.join()
     assert replies[0].status == 200

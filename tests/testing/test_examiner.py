@@ -140,5 +140,5 @@ def _rest(screen: int) -> bytes:
 def test_nothing_to_examine_is_a_mistake(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["plugins", "check"]) == 2
     assert "--kind" in capsys.readouterr().err
-    assert run(["plugins", "check", "--kind", "architectur"]) == 2
+    assert run(["plugins", "check", "--kind", "architectures"]) == 2
     assert "did you mean" in capsys.readouterr().err
