@@ -38,13 +38,13 @@ class _Buffer:
         self._device = self._host if on_host else torch.zeros(shape, dtype=torch.int64, device=device)
         self.array = self._host.numpy()
         self._view = self._device[:0]
-        self.is_copied = not on_host
+        self.is_copied = not on_host  # from where numpy writes
 
     def tensor(self, length: int) -> Tensor:
         """The first ``length`` rows on the device."""
         if len(self._view) != length:  # answers of the same requests take the same lengths, step after step
             self._view = self._device[:length]
-        if self._device is not self._host:
+        if self.is_copied:
             self._view.copy_(self._host[:length], non_blocking=True)
         return self._view
 

@@ -106,7 +106,7 @@ class Engine:
                 self.scheduler.commit(chunk)
             sampled = [chunk.sequence for chunk in computed if chunk.sequence.pending == 0]
             if sampled:
-                self._advance(sampled, logits, out)
+                self._advance(sampled, logits)
         return self._take_outputs()
 
     def check_idle(self) -> None:
@@ -157,13 +157,14 @@ class Engine:
         faults.point("step.forward")
         return self.runner.forward(self._batches.build(chunks), out)
 
-    def _advance(self, sequences: Items[Sequence], logits: Tensor, out: StepOutput) -> None:
+    def _advance(self, sequences: Items[Sequence], logits: Tensor) -> None:
         """Give each sequence its next token."""
+        drawn = self._outputs.drawn()
         for row in range(len(sequences)):
             if faults.flagged("step.logits"):
                 logits[row] = torch.nan
-                out.drawn = False
-        outcomes = sampling.sample(self.runner.ops, logits, sequences, self._outputs.drawn())
+                drawn = None
+        outcomes = sampling.sample(self.runner.ops, logits, sequences, drawn)
         for sequence, outcome in zip(sequences, outcomes, strict=True):
             try:
                 self._accept(sequence, outcome)
