@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
-from mistralrs.api.json_object import parse_object
+from mistralrs.api.openai.json_object import parse_object
 from mistralrs.errors import RequestError, UsageError
 
 MAX_LINE_BYTES = 16 << 20

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from fastapi import Request
 
-from mistralrs.api.json_object import parse_object
+from mistralrs.api.openai.json_object import parse_object
 from mistralrs.api.requests import RequestModel, parse
 from mistralrs_plugins.frontends.serve.errors import HttpError
 from mistralrs_plugins.frontends.serve.service import Service
