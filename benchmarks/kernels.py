@@ -30,13 +30,13 @@ SIZE = 96 << 20
 
 
 def random_weight(name: str) -> Weight:
-    """A matrix of ``SIZE`` bytes, prepared. Its values do not matter, only that none of them is a NaN."""
+    """A matrix of ``SIZE`` bytes, prepared. Its values do not matter, only that none is a NaN or subnormal."""
     layout = LAYOUTS[name]
     rows = SIZE // layout.row_bytes(WIDTH)
     if layout.dense:
         dtype = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}[name]
         return Weight.dense(torch.ones(rows, WIDTH, dtype=dtype))
-    data = torch.randint(0, 32, (rows, layout.row_bytes(WIDTH)), dtype=torch.uint8)
+    data = torch.randint(32, 64, (rows, layout.row_bytes(WIDTH)), dtype=torch.uint8)
     return for_products(Weight(data, layout, (rows, WIDTH)))
 
 

@@ -14,6 +14,7 @@ from cases import EXPERTS, SIZES, state_of
 from safetensors.torch import save_file
 from transformers.integrations.mxfp4 import convert_moe_packed_tensors
 
+from benchmarks.whole_steps import is_whole
 from mistralrs.checkpoint import ModelFiles
 from mistralrs.config.model import ModelSelection
 from mistralrs.errors import ModelFormatError
@@ -21,9 +22,12 @@ from mistralrs.layouts import MXFP4
 from mistralrs.loading.inspect import Inspected, inspect
 from mistralrs.loading.quantization import choose_quantization
 from mistralrs.modelkit import stacked_mxfp4
+from mistralrs.ops import Program
 from mistralrs.plugin.host import PluginHost
-from mistralrs.testing.paged import PagedModel
+from mistralrs.testing.paged import PagedModel, reference_backend
 from mistralrs.weights import CheckpointSource, Dense, DictSource, MetaSource, WeightBuilder, measure
+from mistralrs_plugins.kernels.cpu.backend import CpuBackend
+from tests.kernels.probes import nmse
 
 GPT_OSS = {**SIZES, **EXPERTS, "hidden_size": 64, "intermediate_size": 32, "head_dim": 16, "sliding_window": 5}
 STATED = {"quant_method": "mxfp4", "modules_to_not_convert": ["model.layers.*.self_attn", "lm_head"]}
@@ -73,6 +77,17 @@ def test_it_equals_the_unpacked_model(packed: Packed, tmp_path: Path) -> None:
     torch.testing.assert_close(model.step({"a": PROMPT})["a"], expected, rtol=0, atol=1e-4)
     assert isinstance(method("model.layers.0.self_attn.q_proj"), Dense)
     assert not source.unread()
+
+
+def test_a_compiled_step_takes_the_blocks(packed: Packed) -> None:
+    spec, source = PluginHost().resolve("architecture", "gpt-oss"), DictSource(packed.state)
+    model = PagedModel(spec, packed.config, source, backends=(CpuBackend(), reference_backend()))
+    model.module = Program(model.module)
+    with torch.inference_mode():
+        expected = packed.reference(torch.tensor([PROMPT])).logits[0]
+    found = [model.step({"a": tokens})["a"] for tokens in (PROMPT[:7], PROMPT[7:9], PROMPT[9:])]
+    assert nmse(torch.cat(found), expected) <= 1e-7  # activations are rounded to 16 bits
+    assert is_whole(model)
 
 
 def test_experts_stay_in_their_blocks(packed: Packed) -> None:

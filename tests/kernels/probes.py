@@ -26,6 +26,8 @@ FACTOR_BYTES = {
     "q6_k": (208,),
 }
 """Where the half-precision factors of a block lie; everything else in a block may be any bits."""
+EXPONENTS = {"mxfp4": 0}
+"""Where instead of factors the exponent of one lies."""
 
 
 def random_weight(name: str, rows: int, width: int, seed: int = 0) -> Weight:
@@ -37,7 +39,9 @@ def random_weight(name: str, rows: int, width: int, seed: int = 0) -> Weight:
         return Weight.dense(torch.randn(rows, width, generator=generator).to(dtype))
     blocks = torch.randint(0, 256, (rows * width // layout.block, layout.block_bytes), generator=generator)
     data = blocks.to(torch.uint8)
-    for at in FACTOR_BYTES[name]:
+    if name in EXPONENTS:
+        data[:, EXPONENTS[name]] = torch.randint(120, 126, (len(data),), generator=generator)
+    for at in FACTOR_BYTES.get(name, ()):
         factor = (torch.rand(len(data), generator=generator) * 0.1 + 0.01).to(torch.float16)
         data[:, at : at + 2] = factor.view(torch.uint8).view(-1, 2)
     return Weight(data.view(rows, -1), layout, (rows, width))

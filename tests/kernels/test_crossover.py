@@ -109,7 +109,7 @@ def test_real_kernels_can_be_measured() -> None:
         assert all(0 < seconds < 60 for seconds in times)
 
 
-@pytest.mark.parametrize("name", ["q4_1", "q6_k"])
+@pytest.mark.parametrize("name", ["q4_1", "mxfp4", "q6_k"])
 def test_results_do_not_depend_on_it(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     weight, x = random_weight(name, 40, 256), torch.randn(9, 256)
     found = []

@@ -10,6 +10,7 @@ from mistralrs.layouts import Q8_0
 from mistralrs.ops import AttentionMeta, AttentionSpec, LayerCache, Ops, OpTable, PagedSpec, RouterSpec, Weight
 from mistralrs.ops import WeightStack as Stack
 from mistralrs.plugin.host import PluginHost
+from tests.kernels.probes import random_weight
 
 EXPERTS, WIDTH, INNER = 5, 64, 96
 
@@ -89,12 +90,12 @@ def test_experts_equal_a_loop_over_tokens(names: tuple[str, ...], tokens: int, q
     assert (result - expected).square().mean() <= (5e-4 if quantized else 1e-9) * expected.square().mean()
 
 
-@pytest.mark.parametrize("quantized", [False, True])
+@pytest.mark.parametrize("layout", ["f32", "q8_0", "mxfp4"])
 @pytest.mark.parametrize("counts", [(0, 0, 0, 0, 0), (0, 1, 0, 0, 2), (7, 0, 40, 1, 3)])
-def test_all_experts_at_once_equal_each_by_itself(quantized: bool, counts: tuple[int, ...]) -> None:
-    run = ops("cpu", "torch")
-    plain, x = noise(EXPERTS, INNER, WIDTH, seed=3), noise(sum(counts), WIDTH)
-    whole = eight_bit(plain) if quantized else Weight.dense(plain)
+def test_all_experts_at_once_equal_each_by_itself(layout: str, counts: tuple[int, ...]) -> None:
+    run, x = ops("cpu", "torch"), noise(sum(counts), WIDTH)
+    flat = random_weight(layout, EXPERTS * INNER, WIDTH)
+    whole = Weight(flat.data.view(EXPERTS, INNER, -1), flat.layout, (EXPERTS, INNER, WIDTH))
     stack, bias = Stack(tuple(map(run.table.prepare, Stack.of(whole).each))), noise(EXPERTS, INNER, seed=4)
     result = run.expert_linear(x, torch.tensor(counts).cumsum(0), stack, bias)
     each = zip(x.split(counts), stack.each, bias, strict=True)

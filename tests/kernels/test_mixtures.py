@@ -79,7 +79,7 @@ def test_any_sizes(data: st.DataObject, tokens: int, experts: int, before: bool,
     assert error(Mixture("f32", tokens, experts, spec, biased=biased, before=before)) <= 1e-6
 
 
-@pytest.mark.parametrize("layout", ["q4_1", "q8_0", "f16"])
+@pytest.mark.parametrize("layout", ["q4_1", "q8_0", "mxfp4", "f16"])
 @pytest.mark.parametrize("tokens", [1, 3, 33])
 def test_stored_experts(layout: str, tokens: int) -> None:
     spec = RouterSpec(top_k=3, normalize=True)

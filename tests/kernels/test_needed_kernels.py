@@ -30,7 +30,7 @@ class Model(torch.nn.Module):
         return step.ops.head(step.ops.rows(x, step.rows), self.out) if self.answers else x
 
 
-def loaded(monkeypatch: pytest.MonkeyPatch, *, answers: bool) -> tuple[set[str], list[tuple[Any, ...]]]:
+def loaded(monkeypatch: pytest.MonkeyPatch, layout: str, *, answers: bool) -> tuple[set[str], list[tuple[Any, ...]]]:
     """Kernels that a model had loaded until after its first step, and what was told meanwhile."""
     names: set[str] = set()
     told: list[tuple[Any, ...]] = []
@@ -43,23 +43,24 @@ def loaded(monkeypatch: pytest.MonkeyPatch, *, answers: bool) -> tuple[set[str],
 
     monkeypatch.setattr(parallel, "prepare", noted)
     table = OpTable([CpuBackend(), TorchBackend()])
-    program = Program(Model(table, "q8_0", answers=answers))
+    program = Program(Model(table, layout, answers=answers))
     table.warm_up(lambda *report: told.append(report))
     with torch.inference_mode():
         program(Sequences([(0, 2)]).context(table, torch.tensor([1, 2])))
     return names, told
 
 
+@pytest.mark.parametrize("layout", ["q8_0", "mxfp4"])
 def test_an_encoder_needs_neither_attention_over_a_cache_nor_the_choice_of_tokens(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, layout: str
 ) -> None:
-    names, _ = loaded(monkeypatch, answers=False)
-    assert "product:make_product:q8_0" in names
+    names, _ = loaded(monkeypatch, layout, answers=False)
+    assert {name for name in names if "make_product" in name} == {f"product:make_product:{layout}"}
     assert {name.partition(":")[0] for name in names} == {"executor", "packed", "activations", "product"}
 
 
 def test_a_decoder_gets_what_its_recording_calls_and_the_choice_of_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
-    names, told = loaded(monkeypatch, answers=True)
+    names, told = loaded(monkeypatch, "q8_0", answers=True)
     assert {"draws:draw", "cuts:plan", "elementwise:make_gated:gelu_pytorch_tanh"} <= names
     assert not any("silu" in name or name.startswith("attention") for name in names)
     assert len({total for _, _, total, _ in told}) == 2  # once for the weights, once for the recording

@@ -1,7 +1,7 @@
 """The tests of products and of whole models, with the portable vocabulary.
 
-It is chosen at the start of a process, so they run in one of their own. The integer product is all that the
-vocabularies do not share, so nothing but products depends on the choice.
+It is chosen at the start of a process, so they run in one of their own. The integer product and the look-up in a table
+are all that the vocabularies do not share, so nothing but products and rows of weights depends on the choice.
 """
 
 from __future__ import annotations

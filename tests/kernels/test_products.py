@@ -9,13 +9,15 @@ from hypothesis import strategies as st
 
 from mistralrs.layouts import LAYOUTS
 from mistralrs.ops import StepContext, Weight
+from mistralrs_plugins.kernels.cpu.jit.code import kernel_function
+from mistralrs_plugins.kernels.cpu.orders import ORDERS
+from mistralrs_plugins.kernels.cpu.program.arguments import float_word
 from mistralrs_plugins.kernels.cpu.program.weights import COVERED
-from tests.kernels.probes import FACTOR_BYTES, Sequences, compiled_table, nmse, random_weight, reference_table, run_both
+from tests.kernels.probes import Sequences, compiled_table, nmse, random_weight, reference_table, run_both
 
 pytestmark = pytest.mark.usefixtures("product_kernels")
 
-# Blocks without a compiled form are decoded by the reference.
-QUANTIZED = [name for name in LAYOUTS if name in FACTOR_BYTES]
+QUANTIZED = list(ORDERS)
 DENSE = [name for name, layout in LAYOUTS.items() if layout.dense]
 DENSE_COVERED = [name for name in DENSE if name in COVERED]
 INTEGER_ERROR, FLOAT_ERROR = 1e-8, 1e-6
@@ -32,7 +34,7 @@ def both(weight: Weight, x: torch.Tensor, bias: torch.Tensor | None = None) -> t
 def test_one_row_few_and_many(name: str) -> None:
     width = 768 if LAYOUTS[name].block == 256 else 352
     weight = random_weight(name, 37, width)
-    for tokens in (1, 2, 3, 7, 8, 9, 12, 33):
+    for tokens in (1, 2, 3, 7, 8, 9, 12, 33, 64):
         x = torch.randn(tokens, width, generator=torch.Generator().manual_seed(tokens))
         actual, expected = both(weight, x, torch.randn(37))
         assert nmse(actual, expected) <= (FLOAT_ERROR if name in DENSE else INTEGER_ERROR), tokens
@@ -78,7 +80,7 @@ def test_rows_do_not_depend_on_their_neighbours(name: str) -> None:
         torch.testing.assert_close(alone, whole[row : row + 1], rtol=allowed, atol=100 * allowed)
 
 
-@pytest.mark.parametrize("name", ["q4_1", "q8_0", "q6_k", "f16"])
+@pytest.mark.parametrize("name", ["q4_1", "q8_0", "mxfp4", "q6_k", "f16"])
 @pytest.mark.parametrize("tokens", [3, 10])
 def test_damaged_rows_stay_visible_and_alone(name: str, tokens: int) -> None:
     weight, x = random_weight(name, 16, 256), torch.randn(tokens, 256)
@@ -86,6 +88,38 @@ def test_damaged_rows_stay_visible_and_alone(name: str, tokens: int) -> None:
     actual, _ = both(weight, x)
     assert not actual[:2].isfinite().any()
     assert actual[2:].isfinite().all()
+
+
+def every_exponent() -> Weight:
+    """Rows with the exponents from 0 to 255, each with all codes, and one with 0, 1 and -1 under the highest."""
+    codes = torch.arange(16, dtype=torch.uint8)
+    all_codes = (codes | codes.flip(0) << 4).expand(256, -1)
+    data = torch.cat((torch.arange(256, dtype=torch.uint8).view(-1, 1), all_codes), 1)
+    last = torch.tensor([[255, *[0x10, 0x91, 0x09, 0x80] * 4]], dtype=torch.uint8)
+    return Weight(torch.cat((data, last)), LAYOUTS["mxfp4"], (257, 32))
+
+
+@pytest.mark.parametrize("tokens", [1, 9])
+def test_shared_exponents_from_the_lowest_to_the_highest(tokens: int) -> None:
+    weight, x = every_exponent(), torch.rand(tokens, 32, generator=torch.Generator().manual_seed(1)) / 32
+    dense = weight.to_dense().double()
+    finite = dense.isfinite().all(1)
+    assert finite.nonzero().flatten().tolist() == [*range(253), 256]
+    actual = both(weight, x)[0][:, finite].double()
+    exact, terms = x.double() @ dense[finite].T, x.double() @ dense[finite].abs().T
+    assert float(((actual - exact).abs() / terms).max()) <= 1e-4
+
+
+def test_rows_with_shared_exponents_equal_the_decoder_s_bit_for_bit() -> None:
+    weight = every_exponent()
+    expected, rows = weight.to_dense(), torch.empty(weight.shape)
+    ids = torch.arange(len(rows))
+    address = torch.tensor([ids.data_ptr()])
+    given = [address.data_ptr(), weight.data.data_ptr(), weight.data.shape[1], *weight.shape, float_word(1.0)]
+    arguments = torch.tensor([*given, rows.data_ptr(), 4 * weight.shape[1]])
+    for row in range(len(rows)):
+        kernel_function("dense:make_embed:mxfp4", 3)(arguments.data_ptr(), row, 0)
+    assert torch.equal(rows.view(torch.int32), expected.view(torch.int32))
 
 
 def test_zeros_give_the_bias() -> None:

@@ -12,10 +12,11 @@ from mistralrs_plugins.kernels.cpu.kernels.sizes import ROWS
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """Where a block's half-precision factors and its words of four bytes lie in a file (ggml-common.h).
+    """Where a block's factors and its words of four bytes lie in a file (ggml-common.h).
 
     ``fifth`` says that the first word holds the fifth bits of all values; ``six`` that values of six bits are packed in
-    an order of their own (:mod:`.kernels.sixbits`).
+    an order of their own (:mod:`.kernels.sixbits`). A factor takes ``factor_bytes``: two in half precision, one as an
+    exponent.
     """
 
     factors_at: int
@@ -23,6 +24,7 @@ class Order:
     words_at: int
     fifth: bool = False
     six: bool = False
+    factor_bytes: int = 2
 
 
 ORDERS = {
@@ -31,6 +33,7 @@ ORDERS = {
     "q5_0": Order(0, 1, 2, fifth=True),
     "q5_1": Order(0, 2, 4, fifth=True),
     "q8_0": Order(0, 1, 2),
+    "mxfp4": Order(0, 1, 1, factor_bytes=1),
     "q2_k": Order(80, 2, 0),
     "q3_k": Order(108, 1, 0),
     "q4_k": Order(0, 2, 4),
@@ -44,8 +47,8 @@ def unpack(data: Tensor, layout: str, block_bytes: int) -> Tensor:
     """Packed weights ``[groups, 8 * row_bytes]`` as rows ``[8 * groups, row_bytes]`` in the file's order."""
     order, blocks = ORDERS[layout], data.view(data.shape[0], -1, ROWS * block_bytes)
     groups, count, _ = blocks.shape
-    split = 2 * ROWS * order.factors
-    factors = blocks[..., :split].view(groups, count, order.factors, ROWS, 2).permute(0, 3, 1, 2, 4)
+    split = order.factor_bytes * ROWS * order.factors
+    factors = blocks[..., :split].view(groups, count, order.factors, ROWS, order.factor_bytes).permute(0, 3, 1, 2, 4)
     if order.six:
         rest = _six_bits_back(blocks[..., split:])
     else:

@@ -99,6 +99,6 @@ def _program(layout: str, block_bytes: int) -> Program:
     order = ORDERS[layout]
     if order.six:
         return Program([Stage([Call("sixbits:pack", source, per={Number.TOKENS: 1})])])
-    words = (block_bytes - 2 * order.factors) // 4
-    sizes = [block_bytes, order.factors_at, order.factors, order.words_at, words, int(order.fifth)]
+    words = (block_bytes - order.factor_bytes * order.factors) // 4
+    sizes = [block_bytes, order.factors_at, order.factors, order.words_at, words, int(order.fifth), order.factor_bytes]
     return Program([Stage([Call("packed:pack", [*source, *sizes], per={Number.TOKENS: 1})])])

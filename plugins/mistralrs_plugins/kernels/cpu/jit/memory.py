@@ -82,6 +82,26 @@ def load_bf16(b: ir.IRBuilder, address: ir.Value) -> ir.Value:
     return b.bitcast(b.shl(b.zext(read(b, address, I16), I32), ir.Constant(I32, 16)), F32)
 
 
+def _half_of_e8m0(b: ir.IRBuilder, exponent: ir.Value, kind: ir.Type) -> ir.Value:
+    """Two to the ``exponent - 128``, of 32-bit integers from 0 to 255. The two lowest give subnormal numbers."""
+
+    def number(value: int) -> ir.Constant:
+        return ir.Constant(exponent.type, [value] * 8 if isinstance(exponent.type, ir.VectorType) else value)
+
+    normal = b.shl(b.sub(exponent, number(1)), number(23))
+    subnormal = b.shl(b.add(exponent, number(1)), number(21))  # right for 0 and 1, for others less than the other
+    return b.bitcast(b.select(b.icmp_signed(">", normal, subnormal), normal, subnormal), kind)
+
+
+@operation(types.float32, types.int64)
+def load_half_of_e8m0(b: ir.IRBuilder, address: ir.Value) -> ir.Value:
+    """Half of a power of two, stored as its exponent plus 127 (OCP Microscaling Formats 1.0, E8M0).
+
+    No byte means NaN: 255 stands for the power that follows, as in ggml.
+    """
+    return _half_of_e8m0(b, b.zext(read(b, address, I8), I32), F32)
+
+
 @operation(types.void, types.int64, types.float32)
 def store_f32(b: ir.IRBuilder, address: ir.Value, value: ir.Value) -> None:
     """Write a float."""
@@ -147,6 +167,12 @@ def load_f16x8(b: ir.IRBuilder, address: ir.Value) -> ir.Value:
 def load_i8x8(b: ir.IRBuilder, address: ir.Value) -> ir.Value:
     """Eight signed bytes, as floats."""
     return b.sitofp(read(b, address, ir.VectorType(I8, 8)), f32x8.llvm)
+
+
+@operation(f32x8, types.int64)
+def load_half_of_e8m0x8(b: ir.IRBuilder, address: ir.Value) -> ir.Value:
+    """Eight of :func:`load_half_of_e8m0`."""
+    return _half_of_e8m0(b, b.zext(read(b, address, ir.VectorType(I8, 8)), i32x8.llvm), f32x8.llvm)
 
 
 @operation(f32x8, types.int64)

@@ -9,4 +9,4 @@ from mistralrs_plugins.kernels.cpu.jit.target import simd
 
 _machine: Any = avx2 if simd() == "avx2" else portable
 
-dot_pairs = _machine.dot_pairs
+dot_pairs, lookup = _machine.dot_pairs, _machine.lookup

@@ -1,4 +1,4 @@
-"""Blocks of 32 weights: Q4_0, Q4_1, Q5_0, Q5_1 and Q8_0 (ggml-common.h).
+"""Blocks of 32 weights: Q4_0, Q4_1, Q5_0, Q5_1, Q8_0 and MXFP4 (ggml-common.h).
 
 What all block layouts of this project say about themselves, here and in :mod:`.kquants`:
 
@@ -20,8 +20,9 @@ import numpy as np
 
 from mistralrs_plugins.kernels.cpu.jit.compiler import inline
 from mistralrs_plugins.kernels.cpu.jit.lanes import bits16, join, raised, spread_bits
-from mistralrs_plugins.kernels.cpu.jit.memory import load_b8x16, load_b8x32, load_f16, load_u32
+from mistralrs_plugins.kernels.cpu.jit.memory import load_b8x16, load_b8x32, load_f16, load_half_of_e8m0, load_u32
 from mistralrs_plugins.kernels.cpu.kernels.layout import BlockLayout
+from mistralrs_plugins.kernels.cpu.kernels.microscaling import twice_e2m1
 
 
 @inline
@@ -39,6 +40,11 @@ def _scale_only(p: Any) -> Any:
 @inline
 def _scale_and_minimum(p: Any) -> Any:
     return (load_f16(p), load_f16(p + 2))
+
+
+@inline
+def _exponent_only(p: Any) -> Any:
+    return (load_half_of_e8m0(p), np.float32(0))
 
 
 @inline
@@ -86,8 +92,14 @@ def _q8_0(p: Any, j: Any) -> Any:
     return load_b8x32(p + 2)
 
 
+@inline
+def _mxfp4(p: Any, j: Any) -> Any:
+    return twice_e2m1(_nibbles(p + 1))
+
+
 Q4_0 = BlockLayout(18, 32, 32, _scale_only, _q4_0, _first, _minus_8_scales)
 Q4_1 = BlockLayout(20, 32, 32, _scale_and_minimum, _q4_1, _first, _second)
 Q5_0 = BlockLayout(22, 32, 32, _scale_only, _q5_0, _first, _minus_16_scales)
 Q5_1 = BlockLayout(24, 32, 32, _scale_and_minimum, _q5_1, _first, _second)
 Q8_0 = BlockLayout(34, 32, 32, _scale_only, _q8_0, _first, None)
+MXFP4 = BlockLayout(17, 32, 32, _exponent_only, _mxfp4, _first, None)

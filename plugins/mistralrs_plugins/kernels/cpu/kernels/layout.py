@@ -33,7 +33,7 @@ class PackedLayout:
     """One quantized type with eight rows side by side. The functions are described in :mod:`.packed`.
 
     ``row_bytes`` of each row hold ``block`` values; every ``group`` (32 or 16) of them share a scale. ``offset`` is
-    added to every value before scaling, ``sign`` times a minimum after it. ``dots`` is there where two
+    added to every value before scaling, ``sign`` times a minimum after it. ``dots`` is there where
     groups are multiplied with fewer instructions than by way of ``unpack``.
     """
 

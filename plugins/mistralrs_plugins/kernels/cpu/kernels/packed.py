@@ -1,9 +1,9 @@
 """Weights packed for products: eight rows side by side, so that one vector holds the same place of all eight.
 
 Eight rows of a file's blocks become eight-row blocks of the same bytes in another order. First come the block's
-half-precision factors: one of all eight rows, then the next one. Then its words of four bytes: the first word of all
-eight rows, 32 bytes together, then the second, and so on. A product's vector then sums for eight rows at once, eight
-factors are converted together, and no sum is spread over lanes. Beyond the last row, rows are repeated.
+factors, of two bytes or one: those of all eight rows, then the next one's. Then its words of four bytes: the first word
+of all eight rows, 32 bytes together, then the second, and so on. A product's vector then sums for eight rows at once,
+eight factors are converted together, and no sum is spread over lanes. Beyond the last row, rows are repeated.
 Q6_K has an order of its own (:mod:`.sixbits`).
 
 Values are unpacked to 16 bits and multiplied with activations of 16 bits (:mod:`.activations`). A type says how, by
@@ -15,7 +15,8 @@ functions of the eight-row block at ``p``:
 ``scale(p, h, g)``    the factors of group ``g``, one for each row
 ``minimum(p, h, g)``  what is added to every value of group ``g`` after scaling; None where there is none
 ``dots(p, k, x)``     the integers of group ``2 k`` times activations ``x`` of one row, summed, and of group ``2 k + 1``
-                      times those after them; None where multiplying what ``unpack`` gives is as good
+                      times those after them; where a block is one group, two halves of its sum; None where multiplying
+                      what ``unpack`` gives is as good
 
 so that ``weight = scale * (value + offset) + sign * minimum``. ``h`` is what ``open_block`` returned.
 """
@@ -25,7 +26,15 @@ from __future__ import annotations
 from typing import Any
 
 from mistralrs_plugins.kernels.cpu.jit.compiler import inline
-from mistralrs_plugins.kernels.cpu.jit.memory import load_i64, load_u16, load_u32, store_u16, store_u32
+from mistralrs_plugins.kernels.cpu.jit.memory import (
+    load_i64,
+    load_u8,
+    load_u16,
+    load_u32,
+    store_u8,
+    store_u16,
+    store_u32,
+)
 from mistralrs_plugins.kernels.cpu.kernels import packed32, packed256
 from mistralrs_plugins.kernels.cpu.kernels.layout import PackedLayout
 from mistralrs_plugins.kernels.cpu.kernels.sizes import ROWS
@@ -33,7 +42,7 @@ from mistralrs_plugins.kernels.cpu.kernels.sizes import ROWS
 
 def packed_layout(name: str) -> PackedLayout:
     """The description of a layout by the name that files and the core know it by."""
-    found: PackedLayout = getattr(packed32 if name.endswith(("_0", "_1")) else packed256, name.upper())
+    found: PackedLayout = getattr(packed256 if name.endswith("_k") else packed32, name.upper())
     return found
 
 
@@ -59,19 +68,25 @@ def fifth_bits(word: Any) -> Any:
 
 def pack(args: int, chunk: int, thread: int) -> None:
     """Eight rows a chunk. Arguments: rows of a file's blocks, bytes of a row, rows; target; bytes of a block; bytes
-    before its factors, number of factors; bytes before its words, number of words; whether the first holds fifth bits.
+    before its factors, number of factors; bytes before its words, number of words; whether the first holds fifth bits;
+    bytes of a factor, one or two.
     """
     source, row_bytes, rows = load_i64(args), load_i64(args + 8), load_i64(args + 16)
     target = load_i64(args + 24) + chunk * ROWS * row_bytes
     block_bytes, factors_at, factors = load_i64(args + 32), load_i64(args + 40), load_i64(args + 48)
     words_at, words, fifth = load_i64(args + 56), load_i64(args + 64), load_i64(args + 72)
+    factor_bytes = load_i64(args + 80)
     for b in range(row_bytes // block_bytes):
         to = target + ROWS * block_bytes * b
         for row in range(ROWS):
             block = source + min(chunk * ROWS + row, rows - 1) * row_bytes + b * block_bytes
-            for i in range(factors):
-                store_u16(to + 2 * (ROWS * i + row), load_u16(block + factors_at + 2 * i))
-            at = to + 2 * ROWS * factors + 4 * row
+            if factor_bytes == 1:
+                for i in range(factors):
+                    store_u8(to + ROWS * i + row, load_u8(block + factors_at + i))
+            else:
+                for i in range(factors):
+                    store_u16(to + 2 * (ROWS * i + row), load_u16(block + factors_at + 2 * i))
+            at = to + factor_bytes * ROWS * factors + 4 * row
             for i in range(words):
                 store_u32(at + 4 * ROWS * i, load_u32(block + words_at + 4 * i))
             if fifth != 0:

@@ -82,24 +82,24 @@ def make_scaled(layout: PackedLayout) -> Any:
 
 
 def make_dot(layout: PackedLayout) -> Any:
-    """``dot(p, g, x)``: the integers of group ``g`` of eight rows times those of one row of activations."""
+    """``dots(p, k, x)`` as in :mod:`.packed`, by way of ``unpack``."""
     unpack, group, groups, words = layout.unpack, layout.group, 32 // layout.group, layout.group // 4
 
     @inline
-    def dot(p: Any, g: Any, x: Any) -> Any:
+    def halves(p: Any, g: Any, x: Any) -> Any:
         even = odd = zeros_i32()
         for i in range(words):
             first, second = unpack(p, g // groups, g % groups * words + i)
             even += dot_pairs(first, load_pair_everywhere(x + 8 * i))
             odd += dot_pairs(second, load_pair_everywhere(x + 8 * i + 4))
-        return even + odd
+        return even, odd
 
     @inline
     def dots(p: Any, k: Any, x: Any) -> Any:
-        """Two groups."""
-        return dot(p, 2 * k, x), dot(p, 2 * k + 1, x + 2 * group)
+        one, two = halves(p, 2 * k, x), halves(p, 2 * k + 1, x + 2 * group)
+        return one[0] + one[1], two[0] + two[1]
 
-    return dots
+    return halves if layout.block == group else dots
 
 
 def make_direct(layout: PackedLayout) -> Any:
@@ -107,7 +107,7 @@ def make_direct(layout: PackedLayout) -> Any:
     block, block_bytes, open_block = layout.block, layout.block_bytes, layout.open_block
     group, groups, pairs = layout.group, 32 // layout.group, layout.block // layout.group // 2
     pair_bytes = block_bytes // max(1, pairs)
-    scaled, unpack, dots = make_scaled(layout), layout.unpack, layout.dots or make_dot(layout)
+    scaled, dots = make_scaled(layout), layout.dots or make_dot(layout)
 
     @inline
     def small(w: Any, x: Any, width: Any) -> Any:
@@ -116,12 +116,8 @@ def make_direct(layout: PackedLayout) -> Any:
             p = w + b * block_bytes
             for line in range(0, block_bytes, 64):
                 prefetch(p + _AHEAD + line)
-            even = odd = zeros_i32()
-            for i in range(8):
-                first, second = unpack(p, 0, i)
-                even += dot_pairs(first, load_pair_everywhere(x + 64 * b + 8 * i))
-                odd += dot_pairs(second, load_pair_everywhere(x + 64 * b + 8 * i + 4))
-            total = scaled(p, open_block(p), 0, even + odd, x + 2 * width + 16 * b, total)
+            one, two = dots(p, 0, x + 64 * b)
+            total = scaled(p, open_block(p), 0, one + two, x + 2 * width + 16 * b, total)
         return total
 
     @inline

@@ -13,7 +13,7 @@ from mistralrs_plugins.kernels.cpu.kernels.layout import BlockLayout
 
 def layout_of(name: str) -> BlockLayout:
     """The description of a layout by the name that files and the core know it by."""
-    found: BlockLayout = getattr(blocks32 if name.endswith(("_0", "_1")) else kquants, name.upper())
+    found: BlockLayout = getattr(kquants if name.endswith("_k") else blocks32, name.upper())
     return found
 
 

@@ -29,6 +29,8 @@ MOST = 12
 _VARIABLE = "MISTRALRS_TILES_FROM"
 _KEPT = {str(rows).encode(): rows for rows in range(2, MOST + 2)}
 """What a file may say, and what that means."""
+_ORDINARY = 64
+"""A byte that makes blocks with scales of ordinary size: 2.1 in half precision, 2 to the -64 as an exponent."""
 _WIDTH, _WEIGHT_ROWS, _ROUNDS = 1024, 16 * ROWS, 7
 
 
@@ -66,8 +68,9 @@ def measured(layout: str) -> tuple[list[float], list[float]]:
     The least of several rounds in which both take turns, so that whatever else the machine does spoils neither.
     """
     run, row_bytes = kernel_function(f"product:make_product:{layout}", 3), LAYOUTS[layout].row_bytes(_WIDTH)
-    # Zeros are valid blocks and activations, and no instruction of a product takes longer for other values.
-    weights, activations = np.zeros(_WEIGHT_ROWS * row_bytes, np.uint8), np.zeros(MOST * _WIDTH * 5 // 2, np.uint8)
+    # No instruction of a product takes longer for other values, but zeros as exponents would make subnormal scales.
+    weights = np.full(_WEIGHT_ROWS * row_bytes, _ORDINARY, np.uint8)
+    activations = np.zeros(MOST * _WIDTH * 5 // 2, np.uint8)
     out, scratch = np.zeros(MOST * _WEIGHT_ROWS, np.float32), np.zeros(64 + TILE_BYTES * _WIDTH, np.uint8)
     count, best = np.zeros(1, np.int64), np.full((2, MOST + 1), np.inf)
     arguments = np.array([
