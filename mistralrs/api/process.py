@@ -21,7 +21,7 @@ from multiprocessing import Pipe
 from queue import SimpleQueue
 
 from mistralrs.api.frames import Frames
-from mistralrs.api.recipe import EngineRecipe, FromEngine, LoadFailed, Ready, Report, ToEngine
+from mistralrs.api.recipe import EngineRecipe, FromEngine, LoadFailed, Ready, ToEngine, said
 from mistralrs.engine.request import EngineInput, EngineOutput, Finished, FinishReason, Request, Shutdown, Usage
 from mistralrs.engine.stats import EngineStats
 from mistralrs.errors import EngineError, MistralrsError
@@ -194,12 +194,12 @@ class EngineProcess:
             log.error("the engine's process has ended (%s); it is started again", _ending(status))
 
     def _take(self, message: FromEngine, post: Post) -> None:
-        if isinstance(message, Report):
-            stats = message.stats or self._stats
-            if message.outputs or self._stats is None or stats is None or self._stats.steps != stats.steps:
+        if isinstance(message, tuple):
+            outputs, stats = said(message), message[1] or self._stats
+            if outputs or self._stats is None or stats is None or self._stats.steps != stats.steps:
                 self._moved_at = time.monotonic()
             self._stats = stats
-            if outputs := message.said():
+            if outputs:
                 post(lambda: self._hand_out(outputs))
         elif isinstance(message, Ready):
             self._enter(EngineState.READY)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import pickle
 import signal
 import sys
 import threading
@@ -17,7 +16,8 @@ from collections import deque
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
-from mistralrs.api.recipe import HEARTBEAT_SECONDS, EngineRecipe, FromEngine, LoadFailed, Ready, Report, ToEngine
+from mistralrs.api.frames import send
+from mistralrs.api.recipe import HEARTBEAT_SECONDS, EngineRecipe, FromEngine, LoadFailed, Ready, ToEngine, light
 from mistralrs.engine.request import EngineOutput, Finished, Request, Shutdown
 from mistralrs.errors import EngineError, MistralrsError
 
@@ -51,7 +51,7 @@ class Worker:
     only in the middle of the next step, when all processors are taken. An owner that does not read stops the engine.
     """
 
-    def __init__(self, inbox: Connection[Any, Any], outbox: Connection[Any, Any]) -> None:
+    def __init__(self, inbox: Connection[Any, Any], outbox: int) -> None:
         self._from_owner, self._to_owner = inbox, outbox
         self._outbox: deque[EngineOutput] = deque()
         self._sending = threading.Lock()
@@ -90,17 +90,17 @@ class Worker:
         return message
 
     def _send(self, message: FromEngine) -> None:
-        self._to_owner.send_bytes(pickle.dumps(message, pickle.HIGHEST_PROTOCOL))
+        send(self._to_owner, message)
 
     def _report(self, engine: EngineThread, *, always: bool = False) -> None:
         """Send what the engine has said, with its counters where an answer has ended or ``always``."""
         with self._sending:
-            outputs = [self._outbox.popleft() for _ in range(len(self._outbox))]
-            counted = always or any(isinstance(output, Finished) for output in outputs)
+            outputs = [light(self._outbox.popleft()) for _ in range(len(self._outbox))]
+            counted = always or Finished in map(type, outputs)
             if not outputs and not counted:
                 return
             try:
-                self._send(Report.of(outputs, engine.stats if counted else None))
+                self._send((outputs, engine.stats if counted else None))
             except OSError:
                 os._exit(0)  # the owner is gone; a step that is running would keep the process for long
 
@@ -121,7 +121,7 @@ def main() -> None:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     with contextlib.suppress(EOFError, OSError):
         inbox, outbox = (int(argument) for argument in sys.argv[1:])
-        Worker(Connection(inbox, writable=False), Connection(outbox, readable=False)).run()
+        Worker(Connection(inbox, writable=False), outbox).run()
     sys.stderr.flush()
     os._exit(0)  # the engine's threads have nothing left to do; a hanging step would keep the process
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from mistralrs.api.frames import Frames
+from mistralrs.api.frames import Frames, send
 
 Ends = tuple[Frames, "Connection[Any, Any]"]
 
@@ -36,6 +36,18 @@ def test_several_messages_at_once(ends: Ends) -> None:
         writer.send(message)
     assert frames.read() == said
     assert frames.read() == []
+
+
+def test_what_is_sent_is_what_a_connection_sends(ends: Ends) -> None:
+    frames, writer = ends
+    said = [([(7, (1, 2), "text")], None), "x" * 20_000]
+    for message in said:
+        send(writer.fileno(), message)
+    assert frames.read() == said
+    reader, other = Pipe(duplex=False)
+    with reader, other:
+        send(other.fileno(), said)
+        assert reader.recv() == said
 
 
 def test_a_message_byte_by_byte(ends: Ends) -> None:

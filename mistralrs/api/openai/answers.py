@@ -68,6 +68,8 @@ class Writer:
         """Take in new tokens; returns their log-probabilities, without the token that ends an answer."""
         part = self.parts[index]
         part.pieces.append(output.text)
+        if not output.logprobs:
+            return []
         tops = output.top_logprobs or ((),) * len(output.logprobs)
         new: list[tuple[TokenLogprob, Sequence[TokenLogprob]]]
         new = [(each, top) for each, top in zip(output.logprobs, tops, strict=True) if each.token not in self._ends]
@@ -163,7 +165,12 @@ class TextAnswers(Writer):
         """The answers as one object."""
         echoes = self.echoes or [""] * len(self.parts)
         choices = [
-            {**self.choice(index, echoes[index] + part.text, part.logprobs), "finish_reason": part.reason}
+            {
+                "index": index,
+                "text": echoes[index] + part.text,
+                "logprobs": self.listed(index, part.logprobs),
+                "finish_reason": part.reason,
+            }
             for index, part in enumerate(self.parts)
         ]
         return {**self.completion(choices), "usage": self.usage()}
@@ -179,13 +186,13 @@ class TextAnswers(Writer):
             "choices": choices,
         }
 
-    def choice(self, index: int, text: str, logprobs: Logprobs) -> dict[str, Any]:
-        """New text of one answer, with the log-probabilities that came with it."""
-        listed = self._listed(index, logprobs) if self._with_logprobs else None
-        return {"index": index, "text": text, "logprobs": listed, "finish_reason": None}
+    def listed(self, index: int, logprobs: Logprobs) -> dict[str, Any] | None:
+        """New log-probabilities in the lists of the old interface, if they were asked for.
 
-    def _listed(self, index: int, logprobs: Logprobs) -> dict[str, Any]:
-        """The lists of the old interface. ``text_offset`` counts characters from the beginning of the text."""
+        ``text_offset`` counts characters from the beginning of the text.
+        """
+        if not self._with_logprobs:
+            return None
         tokens, offsets = [], []
         for own, _ in logprobs:
             tokens.append(self.text_of(own.token))

@@ -16,6 +16,7 @@ from mistralrs.errors import MistralrsError
 from mistralrs_plugins.frontends.serve.admission import Ticket
 from mistralrs_plugins.frontends.serve.errors import HttpError, as_http_error, client_gone
 from mistralrs_plugins.frontends.serve.models.model import Model
+from mistralrs_plugins.frontends.serve.protocol import BodyWriter
 from mistralrs_plugins.frontends.serve.service import Service, cache_salt
 from mistralrs_plugins.frontends.serve.stream import KEEP_ALIVE, KEEP_ALIVE_SECONDS, EventStream, while_connected
 
@@ -101,7 +102,11 @@ async def reply(
 
 
 async def _whole(ticket: Ticket, generation: Generation, shape: Shape) -> dict[str, Any]:
-    async for batch in generation.batches():
+    def at_once(index: int, output: Tokens) -> bool:
+        shape.add_output(index, output)
+        return True
+
+    async for batch in generation.batches(at_once=at_once):
         for index, output in batch:
             check(ticket, output)
             shape.add_output(index, output)
@@ -117,17 +122,25 @@ async def _stream(request: Request, service: Service, ticket: Ticket, generation
         ticket.give_back()
         raise
     return EventStream(
-        _events(ticket, generation, shape),
+        _events(ticket, generation, shape, request.scope.get(BodyWriter.SCOPE)),
         cancel=generation.cancel,
         done=ticket.give_back,
     )
 
 
-async def _events(ticket: Ticket, generation: Generation, shape: Shape) -> AsyncIterator[bytes]:
+async def _events(
+    ticket: Ticket, generation: Generation, shape: Shape, writer: BodyWriter | None
+) -> AsyncIterator[bytes]:
+    def at_once(index: int, output: Tokens) -> bool:
+        if writer is None or not writer.is_free:
+            return False
+        writer.write(shape.add(index, output))
+        return True
+
     written: list[bytes] = []  # what came before an error in the same batch is sent before it
     try:
         yield shape.begin()
-        async for batch in generation.batches(KEEP_ALIVE_SECONDS):
+        async for batch in generation.batches(KEEP_ALIVE_SECONDS, at_once):
             written = [] if batch else [KEEP_ALIVE]
             for index, output in batch:
                 check(ticket, output)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mistralrs.api.asynchronous import AnswerOutput, Tokens
-from mistralrs.api.openai.answers import TextAnswers, encode
+from mistralrs.api.openai.answers import Logprobs, TextAnswers, encode
 from mistralrs_plugins.frontends.serve.errors import HttpError
 from mistralrs_plugins.frontends.serve.reply import DONE, event
 
@@ -18,21 +18,20 @@ class CompletionShape:
         self._include_usage = include_usage
         # What all chunks begin with is encoded once.
         self._head = encode(answers.completion([])).removesuffix(b"[]}")
-        self._no_usage = b',"usage":null}' if include_usage else b"}"
+        self._tail = b'}],"usage":null}' if include_usage else b"}]}"
 
     def begin(self) -> bytes:
         """The prompts, if they are to be repeated."""
-        answers = self._answers
-        return b"".join(self._chunk(answers.choice(index, echo, [])) for index, echo in enumerate(answers.echoes))
+        return b"".join(self._chunk(index, echo, []) for index, echo in enumerate(self._answers.echoes))
 
     def add(self, index: int, output: AnswerOutput) -> bytes:
         """A chunk with the new text, or with the reason of the end."""
         answers = self._answers
         if not isinstance(output, Tokens):
             answers.finish(index, output)
-            return self._chunk({**answers.choice(index, "", []), "finish_reason": output.reason})
+            return self._chunk(index, "", [], encode(output.reason.value))
         new = answers.take(index, output)
-        return self._chunk(answers.choice(index, output.text, new)) if output.text or new else b""
+        return self._chunk(index, output.text, new) if output.text or new else b""
 
     def add_output(self, index: int, output: AnswerOutput) -> None:
         """Take in output of which no chunk is wanted."""
@@ -52,5 +51,7 @@ class CompletionShape:
         """The answers as one object."""
         return self._answers.whole()
 
-    def _chunk(self, choice: dict[str, Any]) -> bytes:
-        return event(self._head + b"[" + encode(choice) + b"]" + self._no_usage)
+    def _chunk(self, index: int, text: str, new: Logprobs, reason: bytes = b"null") -> bytes:
+        written = index, encode(text), encode(self._answers.listed(index, new)), reason
+        choice = b'[{"index":%d,"text":%b,"logprobs":%b,"finish_reason":%b' % written
+        return event(self._head + choice + self._tail)
