@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import gguf
+import numpy as np
 import pytest
 import torch
 import transformers
 from cases import EXPERTS, SIZES, state_of
+from gguf_files import write
 from safetensors.torch import save_file
 from transformers.integrations.mxfp4 import convert_moe_packed_tensors
 
@@ -25,7 +28,7 @@ from mistralrs.modelkit import stacked_mxfp4
 from mistralrs.ops import Program
 from mistralrs.plugin.host import PluginHost
 from mistralrs.testing.paged import PagedModel, reference_backend
-from mistralrs.weights import CheckpointSource, Dense, DictSource, MetaSource, WeightBuilder, measure
+from mistralrs.weights import CheckpointSource, Dense, DictSource, MetaSource, TensorSource, WeightBuilder, measure
 from mistralrs_plugins.kernels.cpu.backend import CpuBackend
 from tests.kernels.probes import nmse
 
@@ -79,15 +82,41 @@ def test_it_equals_the_unpacked_model(packed: Packed, tmp_path: Path) -> None:
     assert not source.unread()
 
 
-def test_a_compiled_step_takes_the_blocks(packed: Packed) -> None:
-    spec, source = PluginHost().resolve("architecture", "gpt-oss"), DictSource(packed.state)
-    model = PagedModel(spec, packed.config, source, backends=(CpuBackend(), reference_backend()))
+def compiled_logits(config: dict[str, Any], source: TensorSource) -> torch.Tensor:
+    """Those of the prompt, in whole compiled steps."""
+    spec, backends = PluginHost().resolve("architecture", "gpt-oss"), (CpuBackend(), reference_backend())
+    model = PagedModel(spec, config, source, backends=backends)
     model.module = Program(model.module)
+    found = [model.step({"a": tokens})["a"] for tokens in (PROMPT[:7], PROMPT[7:9], PROMPT[9:])]
+    assert is_whole(model)
+    return torch.cat(found)
+
+
+def test_compiled_steps_take_the_blocks(packed: Packed) -> None:
     with torch.inference_mode():
         expected = packed.reference(torch.tensor([PROMPT])).logits[0]
-    found = [model.step({"a": tokens})["a"] for tokens in (PROMPT[:7], PROMPT[7:9], PROMPT[9:])]
-    assert nmse(torch.cat(found), expected) <= 1e-7  # activations are rounded to 16 bits
-    assert is_whole(model)
+    # Activations are rounded to 16 bits.
+    assert nmse(compiled_logits(packed.config, DictSource(packed.state)), expected) <= 1e-7
+
+
+def test_blocks_in_gguf_are_the_same(packed: Packed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    host, add, kind = PluginHost(), gguf.GGUFWriter.add_tensor, gguf.GGMLQuantizationType.MXFP4
+
+    def add_quantized(writer: gguf.GGUFWriter, name: str, data: np.ndarray[Any, Any]) -> None:
+        if not name.endswith("_exps.weight"):
+            return add(writer, name, data)
+        blocks = gguf.quants.quantize(data, kind)
+        np.testing.assert_array_equal(gguf.quants.dequantize(blocks, kind), data)
+        return add(writer, name, blocks, raw_dtype=kind)
+
+    monkeypatch.setattr(gguf.GGUFWriter, "add_tensor", add_quantized)
+    path, table = tmp_path / "tiny.gguf", host.resolve("architecture", "gpt-oss").gguf.load()
+    write(path, "gpt-oss", state_of(packed.reference), packed.reference.config, table)
+    files = ModelFiles(id="tiny", source="file", root=tmp_path, weights=(path,))
+    checkpoint = host.resolve("format", ".gguf").opener.load()(files)
+    config = table.to_config(checkpoint.metadata, checkpoint.tensors)
+    found = compiled_logits(config, CheckpointSource(checkpoint, table.rename))
+    torch.testing.assert_close(found, compiled_logits(packed.config, DictSource(packed.state)), rtol=0, atol=1e-5)
 
 
 def test_experts_stay_in_their_blocks(packed: Packed) -> None:
