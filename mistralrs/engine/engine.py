@@ -159,12 +159,13 @@ class Engine:
 
     def _advance(self, sequences: Items[Sequence], logits: Tensor) -> None:
         """Give each sequence its next token."""
-        drawn = self._outputs.drawn()
+        outcomes = self._outputs.drawn()
         for row in range(len(sequences)):
             if faults.flagged("step.logits"):
                 logits[row] = torch.nan
-                drawn = None
-        outcomes = sampling.sample(self.runner.ops, logits, sequences, drawn)
+                outcomes = None
+        if outcomes is None:
+            outcomes = sampling.sample(self.runner.ops, logits, sequences)
         for sequence, outcome in zip(sequences, outcomes, strict=True):
             try:
                 self._accept(sequence, outcome)
@@ -249,13 +250,7 @@ class Engine:
 def _tokens(sequence: Sequence, sampled: Sampled, text: str) -> Tokens:
     if sampled.logprob is None:
         return Tokens(sequence.id, (sampled.token,), text)
-    return Tokens(
-        id=sequence.id,
-        tokens=(sampled.token,),
-        text=text,
-        logprobs=(sampled.logprob,),
-        top_logprobs=(sampled.top,),
-    )
+    return Tokens(sequence.id, (sampled.token,), text, (sampled.logprob,), (sampled.top,))
 
 
 def _usage(sequence: Sequence) -> Usage:

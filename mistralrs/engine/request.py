@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, overload
 
 from mistralrs.errors import RequestError
 
@@ -149,6 +150,38 @@ class TokenLogprob(NamedTuple):
     logprob: float
 
 
+class Likeliest(Sequence[TokenLogprob]):
+    """The likeliest tokens at one place. Each is put together when it is looked at: large batches have thousands."""
+
+    __slots__ = ("_logprobs", "_tokens")
+
+    def __init__(self, tokens: Sequence[int] = (), logprobs: Sequence[float] = ()) -> None:
+        self._tokens = tokens
+        self._logprobs = logprobs
+
+    def __len__(self) -> int:
+        return len(self._tokens)
+
+    @overload
+    def __getitem__(self, index: int) -> TokenLogprob: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Likeliest: ...
+
+    def __getitem__(self, index: int | slice) -> TokenLogprob | Likeliest:
+        made = Likeliest if isinstance(index, slice) else TokenLogprob
+        return made(self._tokens[index], self._logprobs[index])  # type: ignore[arg-type]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and tuple(self) == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
+
+    def __repr__(self) -> str:
+        return repr(tuple(self))
+
+
 class Tokens(NamedTuple):
     """New output of a request: token ids, and the text that became certain with them (may be empty).
 
@@ -159,7 +192,7 @@ class Tokens(NamedTuple):
     tokens: tuple[int, ...]
     text: str
     logprobs: tuple[TokenLogprob, ...] = ()
-    top_logprobs: tuple[tuple[TokenLogprob, ...], ...] = ()
+    top_logprobs: tuple[Sequence[TokenLogprob], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from mistralrs.engine.request import TokenLogprob
+from mistralrs.engine.request import Likeliest, TokenLogprob
 from mistralrs.engine.sequence import Sequence
 from mistralrs.errors import EngineError
 from mistralrs.ops import Adjustments, Ops, RowChanges
@@ -27,7 +27,7 @@ class Sampled(NamedTuple):
 
     token: int
     logprob: TokenLogprob | None = None
-    top: tuple[TokenLogprob, ...] = ()
+    top: Items[TokenLogprob] = ()
 
 
 class NumericalError(EngineError):
@@ -37,51 +37,58 @@ class NumericalError(EngineError):
         super().__init__("the model produced numbers that are not finite", code="numerical_error")
 
 
-_TOLD: Callable[[tuple[int, float]], TokenLogprob] = partial(tuple.__new__, TokenLogprob)
-"""Makes the named tuple without a call of Python's for each of the thousand that a large batch may have."""
-
 _WORD = 2**64 - 1
 _GOLDEN = 0x9E3779B97F4A7C15
 
-_PLAIN: Callable[[tuple[int, None, tuple[()]]], Sampled] = partial(tuple.__new__, Sampled)
-"""The same for a token without log-probabilities."""
+_SAMPLED: Callable[[tuple[int, TokenLogprob | None, Items[TokenLogprob]]], Sampled] = partial(tuple.__new__, Sampled)
+_TOLD: Callable[[tuple[int, float]], TokenLogprob] = partial(tuple.__new__, TokenLogprob)
+"""They make the named tuples without a call of Python's."""
 
 Outcome = Sampled | Exception
 
 
-def sample(ops: Ops, logits: Tensor, sequences: Items[Sequence], drawn: list[int] | None = None) -> list[Outcome]:
+def sample(ops: Ops, logits: Tensor, sequences: Items[Sequence]) -> list[Outcome]:
     """The next token of each sequence from its row of ``logits`` ``[len(sequences), vocab]``, which is overwritten.
 
-    ``drawn`` are the tokens if the step has drawn them. What goes wrong with a row is returned in its place: the other
-    rows are not affected.
+    What goes wrong with a row is returned in its place: the other rows are not affected.
     """
     if not sequences:
         return []
     errors: dict[int, Exception] = {}
     before = None
-    tokens = drawn
-    if tokens is None:
-        logits = logits.float()
-        settings, adjusted = _wishes(sequences, errors)
-        if adjusted:
-            logits = logits.cpu().contiguous()
-            before = ops.adjust(logits, Adjustments.of(list(adjusted), list(adjusted.values())))
-        tokens = ops.draw(logits, torch.tensor(settings, dtype=torch.float64)).tolist()
-    outcomes: list[Outcome] = [_PLAIN((token, None, ())) if token >= 0 else NumericalError() for token in tokens]
-    told = [
-        index for index, each in enumerate(sequences) if each.sampling.top_logprobs is not None and tokens[index] >= 0
-    ]
-    if told:
+    logits = logits.float()
+    settings, adjusted = _wishes(sequences, errors)
+    if adjusted:
+        logits = logits.cpu().contiguous()
+        before = ops.adjust(logits, Adjustments.of(list(adjusted), list(adjusted.values())))
+    tokens = ops.draw(logits, torch.tensor(settings, dtype=torch.float64)).tolist()
+    found = outcomes(tokens)
+    wanted = {
+        index: each.sampling.top_logprobs
+        for index, each in enumerate(sequences)
+        if each.sampling.top_logprobs is not None and tokens[index] >= 0
+    }
+    if wanted:
         if before is not None:
             ops.restore(logits, *before)
-        rows = logits if len(told) == len(logits) else logits[told]
-        counts = [sequences[index].sampling.top_logprobs or 0 for index in told]
-        found = with_logprobs(ops, rows, [tokens[index] for index in told], counts)
-        for index, outcome in zip(told, found, strict=True):
-            outcomes[index] = outcome
+        rows = logits if len(wanted) == len(logits) else logits[list(wanted)]
+        chosen = with_logprobs(ops, rows, [tokens[index] for index in wanted], list(wanted.values()))
+        for index, outcome in zip(wanted, chosen, strict=True):
+            found[index] = outcome
     for index, failure in errors.items():
-        outcomes[index] = failure
-    return outcomes
+        found[index] = failure
+    return found
+
+
+def outcomes(tokens: Items[int]) -> list[Outcome]:
+    """What becomes of rows for which these tokens were drawn."""
+    return [_SAMPLED((token, None, ())) if token >= 0 else NumericalError() for token in tokens]
+
+
+def told(tokens: Items[int], logprobs: Items[float], count: int) -> Sampled:
+    """The first of ``tokens`` with its log-probability, and the next ``count`` with theirs."""
+    top = Likeliest(tokens[1 : 1 + count], logprobs[1 : 1 + count])
+    return _SAMPLED((tokens[0], _TOLD((tokens[0], logprobs[0])), top))
 
 
 def uniform(seed: int, index: int) -> float:
@@ -89,8 +96,17 @@ def uniform(seed: int, index: int) -> float:
 
     A pure function instead of a generator's state: preemption, retries and neighbours cannot shift the stream.
     """
-    start = _mix(seed & _WORD if seed >= 0 else ~seed & _WORD)
-    return (_mix(start + (2 * index + (seed < 0)) * _GOLDEN & _WORD) >> 12) * 2.0**-52
+    return number_of(stream(seed), index)
+
+
+def stream(seed: int) -> int:
+    """Where the counter of a stream of numbers starts."""
+    return _mix(seed & _WORD if seed >= 0 else ~seed & _WORD) + (seed < 0) * _GOLDEN
+
+
+def number_of(start: int, index: int) -> float:
+    """A number of the :func:`stream` that starts there."""
+    return (_mix(start + 2 * index * _GOLDEN & _WORD) >> 12) * 2.0**-52
 
 
 def _mix(x: int) -> int:
@@ -106,8 +122,7 @@ def with_logprobs(ops: Ops, rows: Tensor, tokens: Items[int], counts: Items[int]
     indices = torch.cat([torch.tensor(tokens)[:, None], top], dim=1)
     values = rows.gather(1, indices.to(rows.device)).cpu() - totals[:, None]
     lines = zip(indices.tolist(), values.clamp(min=LOWEST_LOGPROB).tolist(), counts, strict=True)
-    told = [tuple(map(_TOLD, zip(line[: 1 + count], given, strict=False))) for line, given, count in lines]
-    return [Sampled(each[0].token, each[0], each[1:]) for each in told]
+    return [told(*each) for each in lines]
 
 
 def draw_settings(sequence: Sequence) -> tuple[float, ...]:
@@ -129,7 +144,7 @@ def _wishes(
         try:
             settings.append(draw_settings(sequence))
             if sequence.adjuster is not None:
-                changes[index] = sequence.adjuster.changes(sequence.tokens.array)
+                changes[index] = sequence.adjuster.changes()
         except Exception as error:
             errors[index] = error
             settings[index:] = [GREEDY]

@@ -1,6 +1,7 @@
 """The operations that layers are written against, and the table that says which kernel runs each of them."""
 
 from mistralrs.ops.adjustments import Adjustments, RowChanges
+from mistralrs.ops.live import Choice, LiveChanges
 from mistralrs.ops.meta import AttentionMeta, LayerCache, StateCache
 from mistralrs.ops.ops import Ops
 from mistralrs.ops.program import Program
@@ -18,7 +19,9 @@ __all__ = [
     "AttentionSpec",
     "Backend",
     "CacheSpec",
+    "Choice",
     "LayerCache",
+    "LiveChanges",
     "OpTable",
     "Ops",
     "PagedSpec",

@@ -8,6 +8,7 @@ from typing import Protocol
 from torch import Tensor
 
 from mistralrs.errors import EngineError
+from mistralrs.ops.live import Choice
 from mistralrs.ops.meta import AttentionMeta, LayerCache, StateCache
 from mistralrs.ops.ops import Ops
 from mistralrs.ops.slot import Slot
@@ -67,16 +68,18 @@ class StepOutput:
     """Where the engine wants what comes out of a step, in memory that it keeps from step to step.
 
     ``logits`` is float32 ``[rows, vocab]``. With ``settings``, float64 ``[rows, 5]`` as for :meth:`Ops.draw`, the next
-    tokens may be drawn along the way: then they are in ``tokens``, int64 ``[rows]``, and ``drawn`` is set. Using any of
-    it is optional: what counts are the logits that the step returns.
+    tokens may be drawn along the way: then they are in ``tokens``, int64 ``[rows]``, and ``drawn`` is set. With a
+    ``choice`` in the place of ``settings``, whoever draws does all that it says. Using any of it is optional: what
+    counts are the logits that the step returns.
     """
 
-    __slots__ = ("drawn", "logits", "settings", "tokens")
+    __slots__ = ("choice", "drawn", "logits", "settings", "tokens")
 
-    def __init__(self, logits: Tensor, tokens: Tensor, settings: Tensor | None) -> None:
+    def __init__(self, logits: Tensor, tokens: Tensor, settings: Tensor | None, choice: Choice | None = None) -> None:
         self.logits = logits
         self.tokens = tokens
         self.settings = settings
+        self.choice = choice
         self.drawn = False
 
 

@@ -361,7 +361,7 @@ def test_dry_breakers_are_read_with_the_tokenizer() -> None:
     engine = text_engine("ab")
     engine.add(generate(1, [1, 2], dry_multiplier=1.0, dry_sequence_breakers=("\n", "xb", "")))
     adjuster = engine.scheduler.waiting[0].adjuster
-    assert sorted(adjuster._breakers.tolist()) == sorted({ids("\n")[0], ids("b")[0]})
+    assert sorted(adjuster.changes().breakers.tolist()) == sorted({ids("\n")[0], ids("b")[0]})
 
 
 def test_statistics() -> None:

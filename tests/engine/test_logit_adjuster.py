@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ def adjust(logits: list[float], prompt: list[int], answer: list[int], breakers: 
     adjuster = LogitAdjuster(SamplingParams(**p), np.array(prompt, dtype=np.int64), breakers)
     for token in answer:
         adjuster.observe(token)
-    changes = Adjustments.of([0], [adjuster.changes(np.array([*prompt, *answer], dtype=np.int64))])
+    changes = Adjustments.of([0], [adjuster.changes()])
     rows = []
     for ops in (REFERENCE, COMPILED):
         changed = torch.tensor([logits], dtype=torch.float32)
@@ -63,7 +64,7 @@ def test_extreme_values_stay_finite() -> None:
 def dry(tokens: list[int], breakers: tuple[int, ...] = (), **chosen: Any) -> dict[int, float]:
     sampling = SamplingParams(dry_multiplier=1.0, **{"dry_base": 2.0, "dry_allowed_length": 2, **chosen})
     history = np.array(tokens)
-    changes = LogitAdjuster(sampling, history, breakers).changes(history)
+    changes = LogitAdjuster(sampling, history, breakers).changes()
     found, penalties = dry_penalties(changes)
     expected = dict(zip(found.tolist(), penalties.tolist(), strict=True))
     logits = torch.zeros(1, 10)
@@ -136,6 +137,23 @@ def test_both_forms_know_the_same_longest_match() -> None:
     assert sizes.DRY_LONGEST_MATCH == DRY_LONGEST_MATCH
 
 
+def test_what_grows_with_an_answer_stays_where_its_record_says() -> None:
+    prompt, answer = [3, 1, 3], [n * n % 17 for n in range(300)]
+    sampling = SamplingParams(dry_multiplier=0.8, repetition_penalty=1.3, logit_bias={4: 0.5, 2: -1.0})
+    adjuster = LogitAdjuster(sampling, np.array(prompt), [7, 5])
+    for index, token in enumerate(answer, 1):
+        adjuster.observe(token)
+        changes, so_far = adjuster.changes(), answer[:index]
+        assert changes.history.tolist() == prompt + so_far
+        assert dict(zip(changes.seen.tolist(), changes.counts.tolist(), strict=True)) == {
+            token: so_far.count(token) for token in {*prompt, *so_far}
+        }
+        words = adjuster.record.tolist()
+        for array, address, size in zip(changes[1:], (6, 8, 10, 11, 13, 14), (7, 9, 12, 12, 15, 15), strict=True):
+            assert array.tobytes() == ctypes.string_at(words[address], 8 * words[size])
+    assert adjuster.record[:6].view(np.float64).tolist() == list(changes.settings)
+
+
 ROW = st.fixed_dictionaries(
     {
         "prompt": st.lists(st.integers(0, 20), min_size=1, max_size=80),
@@ -167,7 +185,7 @@ def test_the_compiled_form_changes_what_the_reference_does(each: list[Any], seed
         adjuster = LogitAdjuster(sampling, np.array(row["prompt"]), row["breakers"])
         for token in row["answer"]:
             adjuster.observe(token)
-        parts.append(adjuster.changes(np.array(row["prompt"] + row["answer"])))
+        parts.append(adjuster.changes())
     logits = 5 * torch.randn(len(each) + 2, 37, generator=torch.Generator().manual_seed(seed))
     if damaged:
         logits[1, :5], logits[1, 5:8], logits[1, 9] = torch.nan, torch.inf, -torch.inf

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from scripted import VOCAB
 
 from mistralrs.engine.output import OutputText, TokenDecoder
 from mistralrs.engine.penalties import LogitAdjuster
-from mistralrs.engine.request import Generate, SamplingParams
+from mistralrs.engine.request import Generate, Likeliest, SamplingParams, TokenLogprob
 from mistralrs.engine.sampling import (
     LOWEST_LOGPROB,
     NumericalError,
@@ -241,6 +242,17 @@ def test_log_probabilities_of_any_vocabulary(ops: Ops, size: int) -> None:
         assert [entry.logprob for entry in told.top] == pytest.approx(values.tolist(), abs=2e-5)
 
 
+def test_the_likeliest_are_a_sequence_like_any_other() -> None:
+    entries = (TokenLogprob(4, -0.5), TokenLogprob(2, -1.0), TokenLogprob(9, -2.0))
+    top = Likeliest(*map(list, zip(*entries, strict=True)))
+    assert (len(top), top[1], tuple(top), top[1:]) == (3, entries[1], entries, entries[1:])
+    assert entries[2] in top
+    assert top == pickle.loads(pickle.dumps(top)) != top[:2]
+    assert (hash(top), repr(top)) == (hash(entries), repr(entries))
+    with pytest.raises(IndexError):
+        top[3]
+
+
 def sequence(**chosen: Any) -> Sequence:
     sampling = SamplingParams(**chosen)
     prompt = np.array([1, 2])
@@ -337,7 +349,7 @@ def test_what_fails_for_one_row_is_told_for_that_row(ops: Ops, monkeypatch: pyte
     sequences = [sequence(seed=n, top_k=5, repetition_penalty=1.5) for n in range(4)]
     wanted: list[Outcome] = sample(ops, logits.clone(), sequences)
 
-    def broken(tokens: np.ndarray) -> None:
+    def broken() -> None:
         raise ZeroDivisionError
 
     monkeypatch.setattr(sequences[1].adjuster, "changes", broken)

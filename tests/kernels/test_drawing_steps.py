@@ -14,7 +14,7 @@ from mistralrs.engine.engine import Engine
 from mistralrs.engine.request import Finished, FinishReason, Generate, SamplingParams, Tokens
 from mistralrs.engine.runner import ModelRunner
 from mistralrs.ops import Ops, Program, StepContext
-from mistralrs_plugins.kernels.cpu.program import step
+from mistralrs_plugins.kernels.cpu.program import choosing
 from mistralrs_plugins.kernels.cpu.program.step import CompiledStep
 from tests.kernels.test_prompts import CONFIG, models
 
@@ -27,6 +27,14 @@ WAYS: list[dict[str, Any]] = [
     {"top_k": 5, "temperature": 0.7},
     {"top_p": 0.9, "min_p": 0.05},
     {"top_p": 0.9, "top_logprobs": 3},
+]
+PENALTIES = {"repetition_penalty": 1.2, "presence_penalty": 0.2, "frequency_penalty": 0.3}
+MORE: list[dict[str, Any]] = [
+    {"temperature": 0.0, **PENALTIES},
+    {"dry_multiplier": 0.8, "top_p": 0.9, "top_logprobs": 0},
+    {"logit_bias": {3: 4.0, 9: -100.0}, "top_k": 20},
+    {**PENALTIES, "dry_multiplier": 0.8, "logit_bias": {5: 2.0}, "min_p": 0.05, "top_logprobs": 20},
+    {"top_logprobs": 2},
 ]
 
 
@@ -76,20 +84,47 @@ def test_what_a_step_draws_is_what_is_drawn_from_its_logits(steps: Steps, monkey
     assert not any(steps.drew)
 
 
-def test_long_rows_that_threads_share_out_are_drawn_from_after_the_step(
-    steps: Steps, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    by_steps = steps.answers(WAYS)
-    monkeypatch.setattr(step, "shares_out", lambda rows, vocab: True)
-    assert steps.answers(WAYS) == by_steps
+def test_a_step_also_changes_logits_and_tells_probabilities(steps: Steps, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Long enough for what is kept of a request to move."""
+    by_steps = steps.answers(MORE, 150)
+    assert all(steps.drew)
+    monkeypatch.setattr(drawing, "_settings", lambda sequences: None)
+    assert steps.answers(MORE, 150) == by_steps
     assert not any(steps.drew)
+    assert {each.id: len(each.top_logprobs[0]) for each in by_steps if each.logprobs} == {1: 0, 3: 20, 4: 2}
 
 
-def test_a_request_that_changes_its_logits_is_not_drawn_for(steps: Steps) -> None:
+@pytest.mark.parametrize("ways", [WAYS, MORE])
+def test_long_rows_are_shared_out_by_a_step(ways: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(choosing, "PIECE", 64)
+    steps = Steps()
+    monkeypatch.setattr(choosing, "shares_out", lambda rows, vocab: False)
+    by_rows = steps.answers(ways)
+    monkeypatch.setattr(choosing, "shares_out", lambda rows, vocab: True)
+    assert steps.answers(ways) == by_rows
+    assert all(steps.drew)
+
+
+def test_a_request_that_changes_its_logits_leaves_those_beside_it_alone(steps: Steps) -> None:
     alone = [each for each in steps.answers([*WAYS[:2], {"temperature": 0.0}]) if each.id == 1]
     beside = [each for each in steps.answers([*WAYS[:2], {"logit_bias": {3: 100.0}}]) if each.id == 1]
     assert alone == beside
-    assert not any(steps.drew[:40])
+    assert all(steps.drew)
+
+
+@pytest.mark.parametrize("when", [37, 38])
+def test_logits_that_a_step_has_changed_are_as_before_when_it_returns(steps: Steps, when: int) -> None:
+    """One row of the nineteenth step goes bad after it, so that the other is drawn anew from the logits."""
+    wanted = steps.answers([MORE[0], MORE[3]])
+    faults.install(f"step.logits=flag@{when}")
+    try:
+        said = steps.answers([MORE[0], MORE[3]])
+    finally:
+        faults.install("")
+    kept = [[each for each in said if each.id == index] for index in (0, 1)]
+    whole = [[each for each in wanted if each.id == index] for index in (0, 1)]
+    assert sorted(a == b for a, b in zip(kept, whole, strict=True)) == [False, True]
+    assert all(a in (b, b[:18]) for a, b in zip(kept, whole, strict=True))
 
 
 def test_logits_that_go_bad_after_the_step_are_not_overlooked(steps: Steps) -> None:

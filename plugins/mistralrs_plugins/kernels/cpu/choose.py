@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence as Items
 from functools import lru_cache
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from mistralrs.ops import Adjustments
-from mistralrs_plugins.kernels.cpu.kernels.sizes import BINS, DRAW_GROUP, DRAW_SETTINGS, PIECE, PIECE_BYTES
-from mistralrs_plugins.kernels.cpu.program.arguments import (
-    Argument,
-    Buffer,
-    Call,
-    Current,
-    Number,
-    Place,
-    Scratch,
-    Stage,
-    strided,
+from mistralrs.ops.live import RECORD_WORDS
+from mistralrs_plugins.kernels.cpu.kernels.sizes import DRAW_SETTINGS
+from mistralrs_plugins.kernels.cpu.program.arguments import Argument, Buffer, Call, Current, Number, Place, Stage
+from mistralrs_plugins.kernels.cpu.program.choosing import (
+    adjust_stages,
+    draw_stages,
+    likeliest_stages,
+    memory_of,
+    shares_out,
 )
 from mistralrs_plugins.kernels.cpu.program.program import Program
 from mistralrs_plugins.kernels.cpu.threads import shared_pool
@@ -40,17 +38,12 @@ def draw(logits: Tensor, settings: Tensor) -> Tensor:
     return tokens
 
 
-def draw_call(vocab: int, rows: Number) -> Call:
-    """The call that draws a token from each of ``rows`` rows of logits."""
-    return _by_rows("draws:draw", vocab, [Current(Number.SETTINGS), Current(Number.CHOSEN)], rows)
-
-
 def likeliest(logits: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """See :meth:`mistralrs.ops.Ops.likeliest`."""
     logits, count = logits.float().contiguous(), min(count, logits.shape[1])
     totals = torch.empty(len(logits), dtype=torch.float64)
     tokens = torch.empty(len(logits), count, dtype=torch.int64)
-    numbers = {Number.WANTED: count, Number.TOTALS: totals.data_ptr(), Number.CHOSEN: tokens.data_ptr()}
+    numbers = {Number.TOP: count, Number.TOTALS: totals.data_ptr(), Number.CHOSEN: tokens.data_ptr()}
     _run(_likeliest_program(logits.shape[1], shares_out(*logits.shape)), logits, numbers)
     return totals, tokens
 
@@ -59,13 +52,29 @@ def adjust(logits: Tensor, changes: Adjustments) -> tuple[Tensor, Tensor]:
     """See :meth:`mistralrs.ops.Ops.adjust`."""
     _solid(logits)
     room = len(changes.history) + len(changes.seen) + len(changes.biased)
-    places, values = torch.empty(room, dtype=torch.int64), torch.empty(room, dtype=torch.float32)
-    given = [changes.rows, changes.settings, changes.ends, changes.history, changes.breakers, changes.seen]
-    given += [changes.counts, changes.biased, changes.bias, places, values]
-    table = np.array([tensor.data_ptr() for tensor in given])
-    numbers = {Number.TOKENS: len(changes.rows), Number.CHANGES: table.ctypes.data}
-    _run(_adjust_program(logits.shape[1]), logits, numbers)
+    places, values = torch.full((room,), -1, dtype=torch.int64), torch.empty(room, dtype=torch.float32)
+    records = _records(changes, places, values)
+    table = np.zeros(len(logits), np.int64)
+    table[changes.rows.numpy()] = records.ctypes.data + records.strides[0] * np.arange(len(records))
+    _run(_adjust_program(logits.shape[1]), logits, {Number.CHANGES: table.ctypes.data})
     return places, values
+
+
+def _records(changes: Adjustments, places: Tensor, values: Tensor) -> NDArray[np.int64]:
+    """Each row's share as kernels read it: see :class:`mistralrs.ops.LiveChanges`."""
+    ends = changes.ends.numpy()
+    sizes = np.diff(ends, axis=0, prepend=0)
+    starts = (ends - sizes).T
+    noted = starts[0] + starts[2] + starts[3]
+    records = np.zeros((len(ends), RECORD_WORDS), np.int64)
+    records[:, :6] = changes.settings.numpy().view(np.int64)
+    records[:, [7, 9, 12, 15]] = sizes
+    lists = [(changes.history, 0), (changes.breakers, 1), (changes.seen, 2), (changes.counts, 2)]
+    lists += [(changes.biased, 3), (changes.bias, 3)]
+    for word, (tensor, which) in zip((6, 8, 10, 11, 13, 14), lists, strict=True):
+        records[:, word] = tensor.data_ptr() + 8 * starts[which]
+    records[:, 16], records[:, 17] = places.data_ptr() + 8 * noted, values.data_ptr() + 4 * noted
+    return records
 
 
 def restore(logits: Tensor, places: Tensor, values: Tensor) -> None:
@@ -92,68 +101,27 @@ def _run(program: Program, logits: Tensor, numbers: dict[Number, int]) -> None:
         program.run()
 
 
-def shares_out(rows: int, vocab: int) -> bool:
-    """Whether threads share rows out in pieces. One that has a row to itself has it in its cache all the time."""
-    return rows < 2 * shared_pool().size and _pieces(vocab) > 1
-
-
-def _pieces(vocab: int) -> int:
-    """How many pieces a row has: a power of two, so that they are shared out evenly."""
-    return 1 << (-(-vocab // PIECE) - 1).bit_length()
-
-
-def _memory(vocab: int) -> int:
-    """Bytes for what is found of a row: see :mod:`.kernels.pieces`."""
-    groups = -(-vocab // DRAW_GROUP)
-    size = _pieces(vocab) * (PIECE_BYTES + 16 * BINS) + 8 * groups + 8 * DRAW_GROUP * groups
-    return -(-size // 64) * 64
-
-
-def _by_rows(kernel: str, vocab: int, given: list[Argument], rows: Number = Number.TOKENS) -> Call:
-    """A call that does a kernel's whole work, a row a chunk."""
-    size = _memory(vocab)
-    return Call(kernel, [*_row(vocab), *given, Scratch(size), size, 0], per={rows: 1})
-
-
-def _by_pieces(kernel: str, vocab: int, given: list[Argument], chunks: Items[int]) -> Program:
-    """A program that does a kernel's work in parts, each of so many ``chunks`` for each row."""
-    memory = strided(Place(Buffer(_memory(vocab)), 0))
-    calls = [
-        Call(kernel, [*_row(vocab), *given, *memory, part], per={Number.TOKENS: count})
-        for part, count in enumerate(chunks, 1)
-    ]
-    return Program([Stage([call]) for call in calls])
-
-
-def _row(vocab: int) -> list[Argument]:
-    return [Current(Number.LOGITS), 4 * vocab, vocab, _pieces(vocab)]
-
-
 @lru_cache(maxsize=8)
 def _draw_program(vocab: int, shared: bool) -> Program:
-    pieces = _pieces(vocab)
-    given: list[Argument] = [Current(Number.SETTINGS), Current(Number.CHOSEN)]
-    if shared:
-        return _by_pieces("draws:draw", vocab, given, (pieces, pieces, 1, pieces, 1))
-    return Program([Stage([_by_rows("draws:draw", vocab, given)])])
+    return Program(draw_stages(vocab, Number.TOKENS, _row_memory(vocab) if shared else None))
 
 
 @lru_cache(maxsize=8)
 def _likeliest_program(vocab: int, shared: bool) -> Program:
-    pieces = _pieces(vocab)
-    given: list[Argument] = [Current(Number.WANTED), Current(Number.TOTALS), Current(Number.CHOSEN)]
-    if shared:
-        return _by_pieces("likely:likeliest", vocab, given, (pieces, 1))
-    return Program([Stage([_by_rows("likely:likeliest", vocab, given)])])
+    return Program(likeliest_stages(vocab, Number.TOKENS, _row_memory(vocab) if shared else None))
 
 
 @lru_cache(maxsize=8)
 def _adjust_program(vocab: int) -> Program:
-    given: list[Argument] = [Current(Number.LOGITS), vocab, Current(Number.CHANGES)]
-    return Program([Stage([Call("changes:adjust", [*given, Scratch(8 * vocab), 8 * vocab], per={Number.TOKENS: 1})])])
+    return Program(adjust_stages(vocab, Number.TOKENS))
 
 
 @lru_cache(maxsize=1)
 def _restore_program() -> Program:
     given: list[Argument] = [Current(Number.LOGITS), Current(Number.CHOSEN), Current(Number.TOTALS)]
     return Program([Stage([Call("changes:restore", [*given, Current(Number.WANTED)], fixed=1)])])
+
+
+def _row_memory(vocab: int) -> Place:
+    """Memory that each row has for itself."""
+    return Place(Buffer(memory_of(vocab)), 0)

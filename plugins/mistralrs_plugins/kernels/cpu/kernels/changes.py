@@ -1,7 +1,7 @@
 """Changes single logits: DRY, penalties and biases of one row a chunk, and the way back.
 
-What is changed is noted in the order of the changes, place and former value, in room for a row's history, penalised and
-biased tokens. A number that is not finite is left as it is: choosing a token has to meet it.
+What is changed is noted in the order of the changes, place and former value, in the room that a row's record names. A
+number that is not finite is left as it is: choosing a token has to meet it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 
 from mistralrs_plugins.kernels.cpu.jit.compiler import inline, part
 from mistralrs_plugins.kernels.cpu.jit.memory import load_f32, load_f64, load_i64, store_f32, store_i64
-from mistralrs_plugins.kernels.cpu.kernels.sizes import ADJUST_SETTINGS, DRY_LONGEST_MATCH
+from mistralrs_plugins.kernels.cpu.kernels.sizes import DRY_LONGEST_MATCH
 
 _LARGEST = 1e30
 _INFINITY = np.float32(np.inf)
@@ -98,29 +98,14 @@ def _dry(
     return count
 
 
-def adjust(args: int, chunk: int, thread: int) -> None:
-    """One row. Arguments: logits, tokens in a row; a table of addresses (rows, settings, ends, history, breakers, seen,
-    counts, biased, bias, target of the places, target of the former values); scratch memory, its size."""
-    logits, vocab, table = load_i64(args), load_i64(args + 8), load_i64(args + 16)
-    longest = load_i64(args + 24) + thread * load_i64(args + 32)
-    row = load_i64(load_i64(table) + 8 * chunk)
-    settings = load_i64(table + 8) + 8 * ADJUST_SETTINGS * chunk
-    ends = load_i64(table + 16) + 32 * chunk
-    history = breakers = seen = biased = 0
-    if chunk > 0:
-        history, breakers, seen, biased = (
-            load_i64(ends - 32), load_i64(ends - 24), load_i64(ends - 16), load_i64(ends - 8),
-        )  # fmt: skip
-    noted = history + seen + biased
-    places, values = load_i64(table + 72) + 8 * noted, load_i64(table + 80) + 4 * noted
-    size, count = load_i64(ends) - history, 0
-    if size > 0 and load_f64(settings) != 0:
-        named, all_breakers = load_i64(table + 24) + 8 * history, load_i64(table + 32)
-        first, last = all_breakers + 8 * breakers, all_breakers + 8 * load_i64(ends + 8)
-        count = _dry(logits, row, vocab, settings, named, size, first, last, places, values, longest)
+@part
+def _penalise(
+    logits: Any, row: Any, vocab: Any, settings: Any, seen: Any, counts: Any, size: Any, places: Any, values: Any,
+    count: Any,
+) -> Any:  # fmt: skip
     factor, presence, frequency = load_f64(settings + 24), load_f64(settings + 32), load_f64(settings + 40)
-    for i in range(seen, load_i64(ends + 16)):
-        token, times = load_i64(load_i64(table + 40) + 8 * i), load_i64(load_i64(table + 48) + 8 * i)
+    for i in range(size):
+        token, times = load_i64(seen + 8 * i), load_i64(counts + 8 * i)
         if 0 <= token < vocab:
             at = row * vocab + token
             value = np.float64(load_f32(logits + 4 * at)) - np.float64(times) * frequency
@@ -128,21 +113,57 @@ def adjust(args: int, chunk: int, thread: int) -> None:
                 value -= presence
             _set(logits, at, value / factor if value > 0 else value * factor, places, values, count)
             count += 1
-    for i in range(biased, load_i64(ends + 24)):
-        token = load_i64(load_i64(table + 56) + 8 * i)
+    return count
+
+
+@part
+def _favour(
+    logits: Any, row: Any, vocab: Any, biased: Any, bias: Any, size: Any, places: Any, values: Any, count: Any
+) -> Any:
+    for i in range(size):
+        token = load_i64(biased + 8 * i)
         if 0 <= token < vocab:
             at = row * vocab + token
-            value = np.float64(load_f32(logits + 4 * at)) + load_f64(load_i64(table + 64) + 8 * i)
+            value = np.float64(load_f32(logits + 4 * at)) + load_f64(bias + 8 * i)
             _set(logits, at, value, places, values, count)
             count += 1
-    for i in range(count, size + load_i64(ends + 16) - seen + load_i64(ends + 24) - biased):
-        store_i64(places + 8 * i, -1)
+    return count
+
+
+def adjust(args: int, chunk: int, thread: int) -> None:
+    """One row. Arguments: logits, tokens in a row; the addresses of rows' records (0: none), which are those of
+    :class:`mistralrs.ops.LiveChanges`; scratch memory, its size."""
+    logits, vocab, record = load_i64(args), load_i64(args + 8), load_i64(load_i64(args + 16) + 8 * chunk)
+    longest = load_i64(args + 24) + thread * load_i64(args + 32)
+    if record != 0:
+        history, size = load_i64(record + 48), load_i64(record + 56)
+        breakers, seen, biased = load_i64(record + 64), load_i64(record + 80), load_i64(record + 104)
+        places, values, count = load_i64(record + 128), load_i64(record + 136), 0
+        if size > 0 and load_f64(record) != 0:
+            end = breakers + 8 * load_i64(record + 72)
+            count = _dry(logits, chunk, vocab, record, history, size, breakers, end, places, values, longest)
+        counts, many = load_i64(record + 88), load_i64(record + 96)
+        count = _penalise(logits, chunk, vocab, record, seen, counts, many, places, values, count)
+        bias, many = load_i64(record + 112), load_i64(record + 120)
+        store_i64(record + 144, _favour(logits, chunk, vocab, biased, bias, many, places, values, count))
+
+
+@inline
+def _put_back(logits: Any, places: Any, values: Any, count: Any) -> None:
+    """Restore ``count`` values, the last first; places below 0 are none."""
+    for i in range(count - 1, -1, -1):
+        place = load_i64(places + 8 * i)
+        if place >= 0:
+            store_f32(logits + 4 * place, load_f32(values + 4 * i))
+
+
+def undo(args: int, chunk: int, thread: int) -> None:
+    """Put back what was changed in one row. Arguments: logits; the addresses of rows' records (0: none)."""
+    record = load_i64(load_i64(args + 8) + 8 * chunk)
+    if record != 0:
+        _put_back(load_i64(args), load_i64(record + 128), load_i64(record + 136), load_i64(record + 144))
 
 
 def restore(args: int, chunk: int, thread: int) -> None:
     """Put values back, the last first. Arguments: logits; places (below 0: none), values, how many."""
-    logits, places, values = load_i64(args), load_i64(args + 8), load_i64(args + 16)
-    for i in range(load_i64(args + 24) - 1, -1, -1):
-        place = load_i64(places + 8 * i)
-        if place >= 0:
-            store_f32(logits + 4 * place, load_f32(values + 4 * i))
+    _put_back(load_i64(args), load_i64(args + 8), load_i64(args + 16), load_i64(args + 24))

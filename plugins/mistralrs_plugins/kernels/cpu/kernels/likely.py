@@ -1,4 +1,4 @@
-"""The largest logits of a row and the logarithm of the sum of its exponentials."""
+"""The largest logits of a row and the logarithm of the sum of its exponentials, or what both say of probabilities."""
 
 from __future__ import annotations
 
@@ -20,6 +20,9 @@ from mistralrs_plugins.kernels.cpu.kernels.pieces import (
     sums_at,
 )
 from mistralrs_plugins.kernels.cpu.kernels.sizes import DRAW_GROUP, PIECE_BYTES
+
+_LOWEST = -9999.0
+"""Log-probabilities are told as this at least."""
 
 
 @part
@@ -82,3 +85,31 @@ def likeliest(args: int, chunk: int, thread: int) -> None:
         if wanted > 0:
             keys = load_i64(args + 48) + 8 * index * wanted
             _find_largest(row, size, peaks_at(notes, pieces), wanted, keys)
+
+
+def tell(args: int, chunk: int, thread: int) -> None:
+    """Log-probabilities of a row's token and of its likeliest. Arguments: logits, bytes of a row, its size, its pieces;
+    of how many likeliest in each row (below 0: not even of its token), how many there is room for; the rows' tokens;
+    targets of tokens and of log-probabilities; memory, its size; which part of the work, as for :func:`likeliest`."""
+    size, pieces, most, work = load_i64(args + 16), load_i64(args + 24), load_i64(args + 40), load_i64(args + 88)
+    index = chunk // pieces if work == 1 else chunk
+    first = chunk % pieces if work == 1 else 0
+    row = load_i64(args) + index * load_i64(args + 8)
+    wanted, token = load_i64(load_i64(args + 32) + 8 * index), load_i64(load_i64(args + 48) + 8 * index)
+    notes = load_i64(args + 72) + (thread if work == 0 else index) * load_i64(args + 80)
+    if wanted >= 0 and token >= 0:
+        if work <= 1:
+            for piece in range(first, first + 1 if work == 1 else pieces):
+                _sum(row, size, notes, piece, pieces)
+        if work != 1:
+            tokens, logprobs = (
+                load_i64(args + 56) + 8 * index * (1 + most),
+                load_i64(args + 64) + 8 * index * (1 + most),
+            )
+            total = _log_sum(notes, pieces)
+            store_i64(tokens, token)
+            if wanted > 0:
+                _find_largest(row, size, peaks_at(notes, pieces), wanted, tokens + 8)
+            for i in range(1 + wanted):
+                value = np.float64(load_f32(row + 4 * load_i64(tokens + 8 * i))) - total
+                store_f64(logprobs + 8 * i, max(value, _LOWEST))

@@ -12,9 +12,6 @@ DRAW_GROUP = 64
 DRAW_SETTINGS = 5
 """Numbers that say how a row's token is chosen."""
 
-ADJUST_SETTINGS = 6
-"""Numbers that say how a row's logits are changed."""
-
 DRY_LONGEST_MATCH = 50
 """How far DRY looks back from a repetition."""
 

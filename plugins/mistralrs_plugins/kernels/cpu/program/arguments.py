@@ -36,6 +36,10 @@ class Number(IntEnum):
     TOTALS = 22
     CHANGES = 23
     LIMITS = 24
+    TOP = 25
+    TOLD_COUNTS = 26
+    TOLD = 27
+    ROW_MEMORY = 28
 
 
 @dataclass(frozen=True, slots=True)

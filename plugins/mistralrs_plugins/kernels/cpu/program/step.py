@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mistralrs.ops import LayerCache, StepContext, StepOutput
-from mistralrs_plugins.kernels.cpu.choose import draw_call, shares_out
-from mistralrs_plugins.kernels.cpu.kernels.sizes import DRAW_SETTINGS, ITEM_WORDS, MERGE_WORDS, SEGMENT
-from mistralrs_plugins.kernels.cpu.program.arguments import Number, Stage
+from mistralrs.ops import LayerCache, StepContext
+from mistralrs_plugins.kernels.cpu.kernels.sizes import ITEM_WORDS, MERGE_WORDS, SEGMENT
+from mistralrs_plugins.kernels.cpu.program.arguments import Number
+from mistralrs_plugins.kernels.cpu.program.choosing import Choosing, fits
 from mistralrs_plugins.kernels.cpu.program.lowering import Lowering
 from mistralrs_plugins.kernels.cpu.program.program import Program, aligned
 from mistralrs_plugins.kernels.cpu.threads import Pool, shared_pool
@@ -34,10 +34,10 @@ class CompiledStep:
 
     def __init__(self, lowering: Lowering, play: Callable[[StepContext], Tensor]) -> None:
         self._cuts = aligned(8)
-        stages = [*lowering.stages, Stage([draw_call(lowering.vocab, Number.ROWS)])]
-        self._program = Program(stages, before=("cuts:plan", self._cuts.ctypes.data))
+        self._stages = lowering.stages
         self._keep = lowering.keep
         self._vocab = lowering.vocab
+        self._compose(full=False)
         self._attention = lowering.attention
         self._reads_limits = lowering.reads_limits
         self._play = play
@@ -62,6 +62,12 @@ class CompiledStep:
             self._told = True
             log.info("a step whose inputs are not solid int64 arrays is run operation by operation")
         return self._play(step)
+
+    def _compose(self, *, full: bool) -> None:
+        """Make the program. What few requests ask for when a token is chosen is part of it once one has."""
+        self._choosing = Choosing(self._vocab, full=full)
+        stages = [*self._stages, *self._choosing.stages]
+        self._program = Program(stages, before=("cuts:plan", self._cuts.ctypes.data))
 
     def _is_known(self, step: StepContext) -> bool:
         """Whether the step's arrays are the last one's, written anew: then only what is in them has to be checked."""
@@ -93,22 +99,23 @@ class CompiledStep:
     def _run(self, step: StepContext) -> Tensor:
         """Take the addresses of another step's arrays, and run."""
         rows, tokens, pool = step.rows.shape[0], step.ids.shape[0], shared_pool()
-        out = step.out if step.out is not None and _fits(step.out, rows, self._vocab) else None
+        out = step.out if step.out is not None and fits(step.out, rows, self._vocab) else None
         logits = torch.empty(rows, self._vocab, dtype=torch.float32) if out is None else out.logits
         if not tokens:
             return logits
+        if out is not None and out.choice is not None and not self._choosing.full:
+            pool.settle()
+            self._compose(full=True)
         numbers = self._program.numbers
         self._program.fit(max(tokens, rows), pool)
         _number(step, numbers)
         numbers[Number.LOGITS] = logits.data_ptr()
-        self._draws = False
-        if out is not None and out.settings is not None and not shares_out(rows, self._vocab):
-            numbers[Number.SETTINGS], numbers[Number.CHOSEN] = out.settings.data_ptr(), out.tokens.data_ptr()
-            self._draws = out.drawn = True
-        self._program.use(-1, int(self._draws))
+        self._draws = self._choosing.begin(self._program, out, rows)
         self._reach = min(max(step.meta.contexts) + _AHEAD, _table_reach(step))
         self._cut(numbers, tokens, pool)
         self._program.run()
+        if out is not None:
+            out.drawn = self._draws
         self._filled = () if out is None else self._memory(step)
         self._starts, self._tokens = step.meta.query_start.numpy(), tokens
         return logits
@@ -148,17 +155,6 @@ def _number(step: StepContext, numbers: Any) -> None:
     numbers[Number.QUERY_START] = meta.query_start.data_ptr()
     numbers[Number.SEQUENCES] = meta.context.shape[0]
     numbers[Number.LIMITS] = 0 if meta.limits is None else meta.limits.data_ptr()
-
-
-def _fits(out: StepOutput, rows: int, vocab: int) -> bool:
-    """Whether kernels can write what comes out of a step to where it is wanted."""
-    wanted = [(out.logits, torch.float32, (rows, vocab)), (out.tokens, torch.int64, (rows,))]
-    if out.settings is not None:
-        wanted.append((out.settings, torch.float64, (rows, DRAW_SETTINGS)))
-    return all(
-        tensor.dtype == kind and tensor.shape == shape and tensor.is_contiguous() and tensor.device.type == "cpu"
-        for tensor, kind, shape in wanted
-    )
 
 
 def _table_reach(step: StepContext) -> int:
