@@ -32,13 +32,13 @@ class StepOutputs:
         """What became of each row, if the step has drawn."""
         if not self._output.drawn:
             return None
-        found = outcomes(self._tokens.tolist())
-        choice = self._output.choice
-        if choice is not None and choice.tokens.numel():
-            tokens, logprobs = choice.tokens.tolist(), choice.logprobs.tolist()
-            for row, count in enumerate(choice.wanted.tolist()):
-                if count >= 0 and self._tokens[row] >= 0:
-                    found[row] = told(tokens[row], logprobs[row], count)
+        tokens = self._tokens.tolist()
+        if not self._counts:
+            return outcomes(tokens)
+        found: list[Outcome] = [*told(*self._told, self._counts)]
+        for row, token in enumerate(tokens):
+            if token < 0 or self._counts[row] < 0:
+                found[row : row + 1] = outcomes([token])
         return found
 
     def forget(self) -> None:
@@ -51,12 +51,15 @@ class StepOutputs:
             self._logits = torch.empty(1 << (rows - 1).bit_length(), vocab)
         self._sequences = sequences
         self._random: list[tuple[int, Sequence, int]] = []
+        self._counts: list[int] = []
         choice, settings = None, _settings(sequences)
         if settings is not None:
             self._numbers: Any = memoryview(settings[:, -1].numpy())  # type: ignore[arg-type]
             random = [each for each in enumerate(sequences) if not each[1].sampling.is_greedy]
             self._random = [(row, sequence, stream(sequence.seed)) for row, sequence in random]
             choice = _choice(sequences, settings, vocab)
+        if choice is not None and choice.tokens.numel():
+            self._counts, self._told = choice.wanted.tolist(), (choice.tokens.numpy(), choice.logprobs.numpy())
         tokens = torch.empty(rows, dtype=torch.int64)
         self._tokens = memoryview(tokens.numpy())  # type: ignore[arg-type]
         self._output = StepOutput(self._logits[:rows], tokens, None if choice else settings, choice)

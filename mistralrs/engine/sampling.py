@@ -7,11 +7,14 @@ from collections.abc import Sequence as Items
 from functools import partial
 from typing import NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from mistralrs.engine.request import Likeliest, TokenLogprob
 from mistralrs.engine.sequence import Sequence
+from mistralrs.engine.vector import Ints
 from mistralrs.errors import EngineError
 from mistralrs.ops import Adjustments, Ops, RowChanges
 
@@ -85,10 +88,17 @@ def outcomes(tokens: Items[int]) -> list[Outcome]:
     return [_SAMPLED((token, None, ())) if token >= 0 else NumericalError() for token in tokens]
 
 
-def told(tokens: Items[int], logprobs: Items[float], count: int) -> Sampled:
-    """The first of ``tokens`` with its log-probability, and the next ``count`` with theirs."""
-    top = Likeliest(tokens[1 : 1 + count], logprobs[1 : 1 + count])
-    return _SAMPLED((tokens[0], _TOLD((tokens[0], logprobs[0])), top))
+def told(tokens: Ints, logprobs: NDArray[np.float64], counts: Items[int]) -> list[Sampled]:
+    """The first of each row of ``tokens`` with its log-probability, and the next ``counts`` of them with theirs."""
+    firsts = zip(tokens[:, 0].tolist(), logprobs[:, 0].tolist(), strict=True)
+    all_tokens, all_logprobs = tokens.tobytes(), logprobs.tobytes()
+    found, begin, width = [], 8, 8 * tokens.shape[1]
+    for first, count in zip(firsts, counts, strict=True):
+        end = begin + min(8 * count, width - 8)
+        top = Likeliest(all_tokens[begin:end], all_logprobs[begin:end])
+        found.append(_SAMPLED((first[0], _TOLD(first), top)))
+        begin += width
+    return found
 
 
 def uniform(seed: int, index: int) -> float:
@@ -121,8 +131,7 @@ def with_logprobs(ops: Ops, rows: Tensor, tokens: Items[int], counts: Items[int]
     totals, top = ops.likeliest(rows, max(counts))
     indices = torch.cat([torch.tensor(tokens)[:, None], top], dim=1)
     values = rows.gather(1, indices.to(rows.device)).cpu() - totals[:, None]
-    lines = zip(indices.tolist(), values.clamp(min=LOWEST_LOGPROB).tolist(), counts, strict=True)
-    return [told(*each) for each in lines]
+    return told(indices.numpy(), values.clamp(min=LOWEST_LOGPROB).numpy(), counts)
 
 
 def draw_settings(sequence: Sequence) -> tuple[float, ...]:

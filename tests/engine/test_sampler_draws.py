@@ -244,7 +244,7 @@ def test_log_probabilities_of_any_vocabulary(ops: Ops, size: int) -> None:
 
 def test_the_likeliest_are_a_sequence_like_any_other() -> None:
     entries = (TokenLogprob(4, -0.5), TokenLogprob(2, -1.0), TokenLogprob(9, -2.0))
-    top = Likeliest(*map(list, zip(*entries, strict=True)))
+    top = Likeliest(np.array([4, 2, 9]).tobytes(), np.array([-0.5, -1, -2]).tobytes())
     assert (len(top), top[1], tuple(top), top[1:]) == (3, entries[1], entries, entries[1:])
     assert entries[2] in top
     assert top == pickle.loads(pickle.dumps(top)) != top[:2]

@@ -13,9 +13,13 @@ from mistralrs.engine.config import EngineConfig
 from mistralrs.engine.engine import Engine
 from mistralrs.engine.request import Finished, FinishReason, Generate, SamplingParams, Tokens
 from mistralrs.engine.runner import ModelRunner
-from mistralrs.ops import Ops, Program, StepContext
+from mistralrs.engine.sampling import LOWEST_LOGPROB, told, with_logprobs
+from mistralrs.ops import Choice, Ops, Program, StepContext, StepOutput
 from mistralrs_plugins.kernels.cpu.program import choosing
+from mistralrs_plugins.kernels.cpu.program import program as compiled
+from mistralrs_plugins.kernels.cpu.program.arguments import Number
 from mistralrs_plugins.kernels.cpu.program.step import CompiledStep
+from mistralrs_plugins.kernels.cpu.threads import shared_pool
 from tests.kernels.test_prompts import CONFIG, models
 
 pytestmark = pytest.mark.usefixtures("product_kernels")
@@ -103,6 +107,23 @@ def test_long_rows_are_shared_out_by_a_step(ways: list[dict[str, Any]], monkeypa
     monkeypatch.setattr(choosing, "shares_out", lambda rows, vocab: True)
     assert steps.answers(ways) == by_rows
     assert all(steps.drew)
+
+
+def test_what_a_step_tells_of_tokens_without_a_chance() -> None:
+    logits = torch.randn(2, 300, generator=torch.Generator().manual_seed(1))
+    logits[0, 5:] = -torch.inf
+    given, most = logits.clone(), Choice(torch.zeros(2, 5, dtype=torch.float64), [None, None], [20, 3])
+    out = StepOutput(logits, torch.zeros(2, dtype=torch.int64), None, most)
+    stages = choosing.Choosing(300, full=True)
+    program = compiled.Program(stages.stages)
+    program.fit(2, shared_pool())
+    program.numbers[Number.ROWS], program.numbers[Number.LOGITS] = 2, logits.data_ptr()
+    assert stages.begin(program, out, 2)
+    program.run()
+    assert out.tokens.tolist() == given.argmax(dim=1).tolist()
+    expected = with_logprobs(Ops(models("q8_0")[1].table), given, out.tokens.tolist(), [20, 3])
+    assert told(most.tokens.numpy(), most.logprobs.numpy(), [20, 3]) == expected
+    assert expected[0].top[-1].logprob == LOWEST_LOGPROB
 
 
 def test_a_request_that_changes_its_logits_leaves_those_beside_it_alone(steps: Steps) -> None:
