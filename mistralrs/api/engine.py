@@ -102,27 +102,29 @@ class LocalEngine:
         """
         from mistralrs.api.prepare import prepare
         from mistralrs.loading.presets import with_presets
+        from mistralrs.loading.uncollected import uncollected
 
         request_log = RequestLog(log) if log else None
         selection = with_presets(host.policy, selection)
         settings = {"model": selection.model_dump(exclude={"token_source"}), "runtime": runtime.model_dump()}
         host.notify("mistralrs_started", settings=settings, plugins=host.discover_all())
-        prepared = prepare(host, selection, progress)
-        # From here on torch is needed: these imports wait for it.
-        from mistralrs.engine.thread import EngineThread
-        from mistralrs.loading.load import load
+        with uncollected():
+            prepared = prepare(host, selection, progress)
+            # From here on torch is needed: these imports wait for it.
+            from mistralrs.engine.thread import EngineThread
+            from mistralrs.loading.load import load
 
-        inspected, tokenizer = prepared.inspected, prepared.tokenizer
-        loaded = load(
-            host,
-            inspected,
-            tokenizer,
-            selection=selection,
-            runtime=runtime,
-            paged=paged,
-            seed=seed,
-            progress=progress,
-        )
+            inspected, tokenizer = prepared.inspected, prepared.tokenizer
+            loaded = load(
+                host,
+                inspected,
+                tokenizer,
+                selection=selection,
+                runtime=runtime,
+                paged=paged,
+                seed=seed,
+                progress=progress,
+            )
         model = ServedModel(
             id=inspected.files.id,
             tokenizer=tokenizer,

@@ -7,6 +7,7 @@ when its owner says so or is gone; signals are the owner's business.
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -62,6 +63,7 @@ class Worker:
         engine = self._make(self._from_owner.recv())
         if engine is None:
             return
+        gc.freeze()  # the model stays as long as the process
         self._send(Ready())
         engine.said = lambda: self._report(engine)
         heart = threading.Thread(target=self._beat, args=(engine,), name="heart", daemon=True)

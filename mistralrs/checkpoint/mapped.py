@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-import mmap as system
+import os
 from ctypes import addressof, c_char
 from mmap import ACCESS_COPY, mmap
 from pathlib import Path
-from weakref import WeakKeyDictionary
+from typing import NamedTuple
+from weakref import WeakKeyDictionary, finalize
 
 from mistralrs.errors import ModelFormatError
 
-_mapped: WeakKeyDictionary[mmap, int] = WeakKeyDictionary()
-"""The files mapped now, with their addresses."""
+_mapped: WeakKeyDictionary[mmap, _Place] = WeakKeyDictionary()
+"""The files mapped now."""
+
+
+class _Place(NamedTuple):
+    """Where a file is mapped, and how it is read otherwise."""
+
+    name: str
+    address: int
+    descriptor: int
 
 
 def map_file(path: Path) -> mmap:
@@ -23,24 +32,27 @@ def map_file(path: Path) -> mmap:
     try:
         with path.open("rb") as file:
             mapped = mmap(file.fileno(), 0, access=ACCESS_COPY)
+            descriptor = os.dup(file.fileno())
     except ValueError:  # mmap's answer to an empty file
         raise ModelFormatError(f"{path.name}: the file is empty", "fetch it again") from None
     except OSError as error:
         raise ModelFormatError(f"{path.name}: cannot be read: {error.strerror}", f"check {path}") from None
-    _mapped[mapped] = addressof(c_char.from_buffer(mapped))
+    finalize(mapped, os.close, descriptor)
+    _mapped[mapped] = _Place(path.name, addressof(c_char.from_buffer(mapped)), descriptor)
     return mapped
 
 
-def give_back(address: int, size: int) -> None:
-    """Take the whole pages of a mapped file that lie in ``size`` bytes from ``address`` on out of this process.
+def read_again(address: int, into: memoryview) -> bool:
+    """Fill ``into`` with what the file that is mapped at ``address`` holds from there on; False where there is none.
 
-    For a reader that has made its own copy of them: they stop counting as this process's memory, and are mapped again
-    at the next access. What was written to them is forgotten. Memory that is no mapped file is left alone.
+    For a reader that makes a copy of another form: reading takes half the time of mapping pages and giving them back,
+    which would count as this process's memory meanwhile. What was written to the mapping is not seen. Raises
+    :class:`~mistralrs.errors.ModelFormatError` for a file that has become shorter.
     """
-    advice = getattr(system, "MADV_DONTNEED", None)
-    for mapped, start in list(_mapped.items()):
-        if advice is not None and not mapped.closed and start <= address and address + size <= start + len(mapped):
-            first = -(-(address - start) // system.PAGESIZE) * system.PAGESIZE
-            last = (address - start + size) // system.PAGESIZE * system.PAGESIZE
-            if last > first:
-                mapped.madvise(advice, first, last - first)
+    for mapped, place in list(_mapped.items()):
+        start = address - place.address
+        if start >= 0 and start + len(into) <= len(mapped) and hasattr(os, "preadv"):
+            if os.preadv(place.descriptor, [into], start) < len(into):
+                raise ModelFormatError(f"{place.name}: the file is shorter than it was", "fetch it again")
+            return True
+    return False

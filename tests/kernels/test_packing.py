@@ -1,4 +1,4 @@
-"""Packed weights: the same values in another order, and a mapped file's pages given back."""
+"""Packed weights: the same values in another order, read from a file that is not mapped for it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import psutil
 import pytest
 import torch
 
-from mistralrs.checkpoint.mapped import give_back, map_file
+from mistralrs.checkpoint.mapped import map_file, read_again
+from mistralrs.errors import ModelFormatError
 from mistralrs.layouts import LAYOUTS
 from mistralrs.ops import Weight, WeightStack
 from mistralrs_plugins.kernels.cpu.orders import ORDERS
-from mistralrs_plugins.kernels.cpu.packing import PackedWeight, pack, packable
+from mistralrs_plugins.kernels.cpu.packing import PIECE, PackedWeight, pack, packable
 from tests.kernels.probes import compiled_table, random_weight
 
 
@@ -59,22 +60,49 @@ def test_the_backend_packs_what_it_prepares() -> None:
     assert isinstance(prepared, PackedWeight)
 
 
-def test_a_mapped_file_s_pages_are_given_back(tmp_path: Path) -> None:
-    layout, width = LAYOUTS["q8_0"], 1024
-    rows = (32 << 20) // layout.row_bytes(width)
+def mapped_zeros(tmp_path: Path, size: int) -> tuple[Path, torch.Tensor]:
     file = tmp_path / "weights"
     with file.open("wb") as out:
-        out.truncate(rows * layout.row_bytes(width))
-    mapped = map_file(file)
-    data = torch.frombuffer(mapped, dtype=torch.uint8).view(rows, -1)
+        out.truncate(size)
+    return file, torch.frombuffer(map_file(file), dtype=torch.uint8)
+
+
+def test_a_mapped_file_is_not_in_memory_twice(tmp_path: Path) -> None:
+    layout, width = LAYOUTS["q8_0"], 1024
+    rows = (32 << 20) // layout.row_bytes(width)
+    _, data = mapped_zeros(tmp_path, rows * layout.row_bytes(width))
     pack(random_weight("q8_0", 8, 32))  # compiled, so that only the weight's own memory is counted
     before = psutil.Process().memory_info().rss
-    packed = pack(Weight(data, layout, (rows, width)))
+    packed = pack(Weight(data.view(rows, -1), layout, (rows, width)))
     grown = psutil.Process().memory_info().rss - before
     assert grown < 1.5 * packed.data.nbytes
 
 
-def test_memory_that_is_no_mapped_file_is_left_alone() -> None:
-    data = torch.ones(1 << 20, dtype=torch.uint8)
-    give_back(data.data_ptr(), data.numel())
-    assert bool((data == 1).all())
+@pytest.mark.parametrize("name", ["q4_1", "q6_k", "mxfp4"])
+def test_a_mapped_file_is_packed_as_memory_is(tmp_path: Path, name: str) -> None:
+    """Matrices of several pieces, of which the last is not full; and behind bytes that are no weights."""
+    weight = random_weight(name, 2003, 2048)
+    assert weight.data.nbytes > 2 * PIECE
+    file = tmp_path / "weights"
+    file.write_bytes(b"some bytes" + weight.data.numpy().tobytes())
+    data = torch.frombuffer(map_file(file), dtype=torch.uint8)[10:].view_as(weight.data)
+    found = pack(Weight(data, weight.layout, weight.shape))
+    assert torch.equal(found.data, pack(weight).data)
+
+
+def test_a_file_that_became_shorter_is_told(tmp_path: Path) -> None:
+    file, data = mapped_zeros(tmp_path, 3 << 20)
+    with file.open("r+b") as out:
+        out.truncate(1 << 20)
+    into = memoryview(bytearray(1 << 20))
+    assert read_again(data.data_ptr(), into)
+    with pytest.raises(ModelFormatError, match="weights: the file is shorter than it was"):
+        read_again(data.data_ptr() + (1 << 20), into)
+
+
+def test_memory_that_is_no_mapped_file_is_left_alone(tmp_path: Path) -> None:
+    _, data = mapped_zeros(tmp_path, 4096)
+    other, into = torch.ones(4096, dtype=torch.uint8), memoryview(bytearray(4096))
+    assert not read_again(other.data_ptr(), into)
+    assert not read_again(data.data_ptr() + 1, into)  # reaches over the end
+    assert bytes(into) == bytes(4096)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
+from ctypes import addressof, c_char
 from functools import cache
 
 import torch
 from torch import Tensor
 
-from mistralrs.checkpoint.mapped import give_back
+from mistralrs.checkpoint.mapped import read_again
 from mistralrs.layouts import Layout
 from mistralrs.layouts.decode import dequantize
 from mistralrs.ops import Weight
@@ -19,8 +20,8 @@ from mistralrs_plugins.kernels.cpu.program.arguments import Call, Current, Numbe
 from mistralrs_plugins.kernels.cpu.program.program import Program
 from mistralrs_plugins.kernels.cpu.threads import shared_pool
 
-_PIECE = 8 << 20
-"""Bytes packed before the file's pages are given back: so much of a weight is in memory twice."""
+PIECE = 1 << 20
+"""Bytes of a file that are read and packed at a time: they do not leave the caches in between."""
 
 
 class PackedWeight(Weight):
@@ -61,7 +62,7 @@ def packable(weight: Weight) -> bool:
 
 
 def pack(weight: Weight) -> PackedWeight:
-    """A packed copy of a :func:`packable` weight. Pages of a mapped file are given back as they have been read."""
+    """A packed copy of a :func:`packable` weight. That of a mapped file is read piece by piece, and never mapped."""
     layout, (*outer, rows, width) = weight.layout, weight.shape
     groups = -(-rows // ROWS)
     data = torch.empty(*outer, groups, ROWS * layout.row_bytes(width), dtype=torch.uint8)
@@ -75,22 +76,29 @@ def pack(weight: Weight) -> PackedWeight:
 
 def _pack_matrix(source: Tensor, target: Tensor, layout: Layout) -> None:
     """Rows ``[rows, row_bytes]`` into ``[groups, 8 * row_bytes]``, piece by piece."""
-    program, pool = _program(layout.name, layout.block_bytes), shared_pool()
+    program, pool, piece = _program(layout.name, layout.block_bytes), shared_pool(), _piece()
     (rows, row_bytes), numbers = source.shape, program.numbers
-    each = max(1, _PIECE // (ROWS * row_bytes))
+    each = max(1, PIECE // (ROWS * row_bytes))
     for first in range(0, target.shape[0], each):
         count = min(each, target.shape[0] - first)
         read = min(rows - first * ROWS, count * ROWS)
         at = source.data_ptr() + first * ROWS * row_bytes
+        if len(piece) >= read * row_bytes and read_again(at, piece[: read * row_bytes]):
+            at = addressof(c_char.from_buffer(piece))
         numbers[Number.TOKENS], numbers[Number.ROWS] = count, read
         numbers[Number.INPUT], numbers[Number.WEIGHT] = at, row_bytes
         numbers[Number.LOGITS] = target.data_ptr() + first * ROWS * row_bytes
         program.fit(1, pool)
         program.run()
-        give_back(at, read * row_bytes)
 
 
 _lock = threading.Lock()
+
+
+@cache
+def _piece() -> memoryview:
+    """Where a piece of a file is read to."""
+    return memoryview(bytearray(PIECE))
 
 
 @cache

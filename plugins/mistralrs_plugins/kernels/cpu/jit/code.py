@@ -42,7 +42,7 @@ class _Code:
         self.lock = threading.Lock()
         self.engines: list[Any] = []
         self.addresses: dict[str, int] = {}
-        self.fresh: dict[str, bytes] = {}  # compiled, not loaded yet
+        self.fresh: dict[str, bytes] = {}  # compiled or read, not loaded yet
 
     def address(self, name: str) -> int:
         with self.lock:
@@ -77,7 +77,13 @@ def kernel_address(name: str) -> int:
 
 def is_kept(name: str) -> bool:
     """Whether a kernel need not be compiled."""
-    return name in _code.addresses or name in _code.fresh or _read(name) is not None
+    if name in _code.addresses or name in _code.fresh:
+        return True
+    code = _read(name)
+    if code is not None:
+        with _code.lock:
+            _code.fresh[name] = code
+    return code is not None
 
 
 def keep(name: str, code: bytes) -> None:

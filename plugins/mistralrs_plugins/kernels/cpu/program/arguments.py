@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from bisect import insort
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -152,12 +153,12 @@ def plan_buffers(stages: Sequence[Stage], align: int = 64) -> int:
                     buffer.first = index if buffer.first < 0 else buffer.first
                     buffer.last = index
     found = {id(a.buffer): a.buffer for s in stages for c in s.calls for a in c.arguments if isinstance(a, Place)}
-    placed: list[Buffer] = []
+    alive: list[Buffer] = []
     for buffer in sorted(found.values(), key=lambda buffer: (buffer.first, -buffer.size)):
-        alive = sorted((b for b in placed if b.last >= buffer.first), key=lambda b: b.offset)
+        alive = [other for other in alive if other.last >= buffer.first]
         buffer.offset = _first_gap(alive, buffer.size, align)
-        placed.append(buffer)
-    return max((b.offset + -(-b.size // align) * align for b in placed), default=0)
+        insort(alive, buffer, key=lambda other: other.offset)
+    return max((b.offset + -(-b.size // align) * align for b in found.values()), default=0)
 
 
 def _first_gap(alive: Sequence[Buffer], size: int, align: int) -> int:
