@@ -14,10 +14,10 @@ from mistralrs.cli.options import PAGED_FIELDS, SHARED
 from mistralrs.config.also import parse_also
 from mistralrs.config.from_config import LATER, Configuration
 from mistralrs.config.model import ModelSelection
-from mistralrs.config.toml_file import ALIASES, read_config, tables
 from mistralrs.config.toml_text import leaves
 from mistralrs.errors import UsageError
 from mistralrs_plugins.frontends.from_config.arguments import command_line
+from mistralrs_plugins.frontends.from_config.toml_file import ALIASES, read_config, tables
 
 MODEL = '[[models]]\nmodel_id = "org/name"\n'
 

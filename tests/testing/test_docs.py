@@ -9,10 +9,10 @@ import pytest
 
 from mistralrs.cli.plugins import app
 from mistralrs.config.from_config import Configuration
-from mistralrs.config.toml_file import EXPANDED, tables
 from mistralrs.plugin.hookspecs import DECIDERS, EVENTS
 from mistralrs.plugin.kinds import KINDS
 from mistralrs.testing.exams import EXAMS
+from mistralrs_plugins.frontends.from_config.toml_file import EXPANDED, tables
 
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "docs" / "plugins"

@@ -12,7 +12,7 @@ from mistralrs.cli.context import CliContext
 from mistralrs.errors import UsageError
 
 if TYPE_CHECKING:
-    from mistralrs.config.toml_file import ConfigFile
+    from mistralrs_plugins.frontends.from_config.toml_file import ConfigFile
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -38,9 +38,9 @@ def from_config(
         typer.echo(json.dumps(Configuration.model_json_schema(by_alias=True), indent=2))
         return
     path, rest = _split(file, words or [])
-    from mistralrs.config.toml_file import read_config
     from mistralrs.config.toml_text import to_toml
     from mistralrs_plugins.frontends.from_config.arguments import command_line
+    from mistralrs_plugins.frontends.from_config.toml_file import read_config
 
     read = read_config(path)
     context = _context(ctx.obj, read)
@@ -82,8 +82,8 @@ def _context(given: CliContext, read: ConfigFile) -> CliContext:
 
 def _check(context: CliContext, read: ConfigFile) -> None:
     """What can be known without loading: plugins that are named exist, and files that are named are there."""
-    from mistralrs.config.toml_file import PATHS
     from mistralrs.config.toml_text import leaves
+    from mistralrs_plugins.frontends.from_config.toml_file import PATHS
 
     for name, value in leaves(read.config):
         key = name.rpartition(".")[2]
