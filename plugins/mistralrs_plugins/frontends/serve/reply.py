@@ -94,21 +94,23 @@ async def reply(
     if stream:
         return await _stream(request, service, ticket, generation, shape)
     try:
-        content = await while_connected(request, _whole(ticket, generation, shape), lambda: ticket.end(client_gone()))
+        content = await while_connected(request, whole(ticket, generation, shape), lambda: ticket.end(client_gone()))
     finally:
         generation.cancel()
         ticket.give_back()
     return Response(json.dumps(content), media_type="application/json")
 
 
-async def _whole(ticket: Ticket, generation: Generation, shape: Shape) -> dict[str, Any]:
+async def whole(ticket: Ticket, generation: Generation, shape: Shape) -> dict[str, Any]:
+    """The answers as one object. Raises what one of them failed with."""
+
     def at_once(index: int, output: Tokens) -> bool:
         shape.add_output(index, output)
         return True
 
     async for batch in generation.batches(at_once=at_once):
         for index, output in batch:
-            check(ticket, output)
+            _check(ticket, output)
             shape.add_output(index, output)
     return shape.whole()
 
@@ -122,15 +124,24 @@ async def _stream(request: Request, service: Service, ticket: Ticket, generation
         ticket.give_back()
         raise
     return EventStream(
-        _events(ticket, generation, shape, request.scope.get(BodyWriter.SCOPE)),
+        events(ticket, generation, shape, KEEP_ALIVE_SECONDS, request.scope.get(BodyWriter.SCOPE)),
         cancel=generation.cancel,
         done=ticket.give_back,
     )
 
 
-async def _events(
-    ticket: Ticket, generation: Generation, shape: Shape, writer: BodyWriter | None
+async def events(
+    ticket: Ticket,
+    generation: Generation,
+    shape: Shape,
+    pause: float | None = None,
+    writer: BodyWriter | None = None,
 ) -> AsyncIterator[bytes]:
+    """The events of a stream as they come, to the one that ends it; with ``pause`` a comment after so many seconds.
+
+    Those that come while the reader waits are not among them as long as ``writer`` takes them.
+    """
+
     def at_once(index: int, output: Tokens) -> bool:
         if writer is None or not writer.is_free:
             return False
@@ -140,13 +151,13 @@ async def _events(
     written: list[bytes] = []  # what came before an error in the same batch is sent before it
     try:
         yield shape.begin()
-        async for batch in generation.batches(KEEP_ALIVE_SECONDS, at_once):
+        async for batch in generation.batches(pause, at_once):
             written = [] if batch else [KEEP_ALIVE]
             for index, output in batch:
-                check(ticket, output)
+                _check(ticket, output)
                 written.append(shape.add(index, output))
-            if events := b"".join(written):
-                yield events
+            if piece := b"".join(written):
+                yield piece
             written = []
         yield shape.end()
     except Exception as error:
@@ -155,7 +166,7 @@ async def _events(
         yield b"".join(written) + shape.error(as_http_error(error))
 
 
-def check(ticket: Ticket, output: AnswerOutput) -> None:
+def _check(ticket: Ticket, output: AnswerOutput) -> None:
     """Raise what the client must be told if an answer did not end by itself."""
     if isinstance(output, Tokens):
         return

@@ -19,7 +19,7 @@ from mistralrs_plugins.frontends.serve.body import body_of
 from mistralrs_plugins.frontends.serve.errors import HttpError, as_http_error
 from mistralrs_plugins.frontends.serve.openapi import documented
 from mistralrs_plugins.frontends.serve.paging import page
-from mistralrs_plugins.frontends.serve.reply import begin, check, reply
+from mistralrs_plugins.frontends.serve.reply import begin, events, reply, whole
 from mistralrs_plugins.frontends.serve.responses.items import listed_items
 from mistralrs_plugins.frontends.serve.responses.journal import Journal
 from mistralrs_plugins.frontends.serve.responses.schema import ResponsesBody
@@ -72,21 +72,21 @@ async def create(request: Request, body: Annotated[ResponsesBody, Depends(body_o
 async def _work(
     ticket: Ticket, generation: Generation, shape: ResponseShape, stored: Stored, store: ResponseStore
 ) -> None:
-    """Make a response that nobody waits for."""
-    journal = stored.journal or Journal(max_bytes=0)  # which nobody can follow
+    """Make a response that nobody waits for; its events are kept where somebody may follow them."""
+    journal = stored.journal
     try:
-        journal.add(shape.begin())
-        async for batch in generation.batches():
-            for index, output in batch:
-                check(ticket, output)
-                journal.add(shape.add(index, output))
-        journal.add(shape.end())
+        if journal is None:
+            await whole(ticket, generation, shape)
+        else:
+            async for piece in events(ticket, generation, shape):
+                journal.add(piece)
     except Exception as error:
         if not isinstance(error, HttpError | MistralrsError):
             log.exception("a response failed in the background")
-        journal.add(shape.error(as_http_error(error)))
+        shape.fail(as_http_error(error))
     finally:
-        journal.close()
+        if journal is not None:
+            journal.close()
         if store.holds(stored):
             store.put(stored)  # with the events that came last
         generation.cancel()
