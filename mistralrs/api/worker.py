@@ -10,6 +10,7 @@ import contextlib
 import gc
 import logging
 import os
+import select
 import signal
 import sys
 import threading
@@ -114,6 +115,15 @@ class Worker:
             self._report(engine, always=True)
 
 
+def _end_with_owner(inbox: int) -> None:
+    """End when the other end of the pipe is closed, even in the middle of a load: its owner may have been killed."""
+    if hasattr(select, "poll"):
+        hangup = select.poll()
+        hangup.register(inbox, 0)  # a hang-up is always told
+        hangup.poll()
+        os._exit(0)
+
+
 def main() -> None:
     """Run one worker over the two pipes whose descriptors are the arguments."""
     logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
@@ -123,6 +133,7 @@ def main() -> None:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     with contextlib.suppress(EOFError, OSError):
         inbox, outbox = (int(argument) for argument in sys.argv[1:])
+        threading.Thread(target=_end_with_owner, args=(inbox,), name="owner", daemon=True).start()
         Worker(Connection(inbox, writable=False), outbox).run()
     sys.stderr.flush()
     os._exit(0)  # the engine's threads have nothing left to do; a hanging step would keep the process

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import select
 import signal
 import struct
 import sys
@@ -108,14 +107,16 @@ def _usage(prompt: int, given: int) -> Usage:
 
 
 def make(settings: dict[str, Any]) -> LetterLoop:
-    """Start the loop, or fail if ``settings`` say so; with ``loads_when`` once there is a file of that name."""
+    """Start the loop, or fail if ``settings`` say so; with ``loads_when`` once there is a file of that name.
+
+    Meanwhile there is one with ``.awaited`` behind the name.
+    """
     if settings.get("fails"):
         raise ModelFormatError("the scripted model is damaged")
-    owner = select.poll()
-    owner.register(int(sys.argv[1]), 0)  # the worker's other pipe, of which only the end is told
-    while not _is_there(settings.get("loads_when")):
-        if owner.poll(5):
-            raise SystemExit  # a server that was killed leaves nobody behind
+    if file := settings.get("loads_when"):
+        Path(f"{file}.awaited").touch()
+    while not _is_there(file):
+        time.sleep(0.005)
     kind = HaltingLoop if settings.get("halts") else LetterLoop
     return kind(settings.get("width", WIDTH), settings.get("ends_when"))
 

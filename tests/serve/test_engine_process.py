@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import select
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from mistralrs.api.process import EngineProcess, EngineState
 from mistralrs.engine.request import Abort, EngineOutput, Finished, FinishReason, Generate, SamplingParams, Tokens
 from mistralrs.errors import ModelFormatError
+from tests.serve.running import ROOT
 from tests.serve.scripted_text import MARK_IDS, SLOW, recipe
 from tests.waiting import PATIENCE, assert_within, wait_until
 
@@ -138,6 +143,30 @@ def test_closing_does_not_wait_for_a_load(start: Callable[..., EngineProcess], t
         return time.monotonic() - started
 
     assert_within(3.0, closed)
+
+
+OWNER = """
+import sys
+from mistralrs.api.process import EngineProcess
+from tests.serve.scripted_text import recipe
+from tests.waiting import wait_until
+process = EngineProcess(recipe({"loads_when": sys.argv[1]}, light=True)).start()
+wait_until(lambda: process.pid is not None)
+print(process.pid, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(not hasattr(select, "poll"), reason="hang-ups are told by poll(2)")
+def test_a_load_ends_with_its_owner(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", OWNER, str(tmp_path / "never")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT, text=True) as owner:
+        assert owner.stdout is not None
+        wait_until((tmp_path / "never.awaited").exists)
+        worker = psutil.Process(int(owner.stdout.readline()))
+        owner.kill()
+    psutil.wait_procs([worker], timeout=PATIENCE)
+    assert not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE  # where nobody buries orphans
 
 
 def test_a_loop_that_has_ended_does_not_keep_the_process(loop: asyncio.AbstractEventLoop) -> None:
