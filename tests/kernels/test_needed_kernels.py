@@ -11,6 +11,7 @@ import torch
 from mistralrs.ops import OpTable, Program, StepContext
 from mistralrs_plugins.kernels.cpu.backend import CpuBackend
 from mistralrs_plugins.kernels.cpu.jit import parallel
+from mistralrs_plugins.kernels.cpu.jit.code import is_kept
 from mistralrs_plugins.kernels.torch.backend import TorchBackend
 from tests.kernels.probes import Sequences, random_weight
 
@@ -30,16 +31,20 @@ class Model(torch.nn.Module):
         return step.ops.head(step.ops.rows(x, step.rows), self.out) if self.answers else x
 
 
-def loaded(monkeypatch: pytest.MonkeyPatch, layout: str, *, answers: bool) -> tuple[set[str], list[tuple[Any, ...]]]:
-    """Kernels that a model had loaded until after its first step, and what was told meanwhile."""
+def loaded(
+    monkeypatch: pytest.MonkeyPatch, layout: str, *, answers: bool
+) -> tuple[set[str], set[str], list[tuple[Any, ...]]]:
+    """Kernels that a model had loaded until after its first step, had compiled for later, and what was told."""
     names: set[str] = set()
+    kept: set[str] = set()
     told: list[tuple[Any, ...]] = []
     prepare = parallel.prepare
 
-    def noted(wanted: Iterable[str], *report: Any) -> None:
+    def noted(wanted: Iterable[str], told: Any = lambda done: None, later: Iterable[str] = ()) -> None:
         wanted = list(wanted)
         names.update(wanted)
-        prepare(wanted, *report)
+        prepare(wanted, told, later)
+        kept.update(later)
 
     monkeypatch.setattr(parallel, "prepare", noted)
     table = OpTable([CpuBackend(), TorchBackend()])
@@ -47,20 +52,23 @@ def loaded(monkeypatch: pytest.MonkeyPatch, layout: str, *, answers: bool) -> tu
     table.warm_up(lambda *report: told.append(report))
     with torch.inference_mode():
         program(Sequences([(0, 2)]).context(table, torch.tensor([1, 2])))
-    return names, told
+    assert all(map(is_kept, kept))
+    return names, kept, told
 
 
 @pytest.mark.parametrize("layout", ["q8_0", "mxfp4"])
 def test_an_encoder_needs_neither_attention_over_a_cache_nor_the_choice_of_tokens(
     monkeypatch: pytest.MonkeyPatch, layout: str
 ) -> None:
-    names, _ = loaded(monkeypatch, layout, answers=False)
+    names, kept, _ = loaded(monkeypatch, layout, answers=False)
+    assert not kept
     assert {name for name in names if "make_product" in name} == {f"product:make_product:{layout}"}
     assert {name.partition(":")[0] for name in names} == {"executor", "packed", "activations", "product"}
 
 
 def test_a_decoder_gets_what_its_recording_calls_and_the_choice_of_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
-    names, told = loaded(monkeypatch, "q8_0", answers=True)
+    names, kept, told = loaded(monkeypatch, "q8_0", answers=True)
+    assert kept == {"changes:adjust", "changes:undo", "likely:tell"}  # for the first request with a penalty
     assert {"draws:draw", "cuts:plan", "elementwise:make_gated:gelu_pytorch_tanh"} <= names
     assert not any("silu" in name or name.startswith("attention") for name in names)
     assert len({total for _, _, total, _ in told}) == 2  # once for the weights, once for the recording

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from torch import Tensor
 
@@ -28,6 +28,12 @@ PACKING = (*POOL, "packed:pack")
 
 CHOOSING = "draws:draw"
 """The kernel that chooses tokens, of every model that has logits."""
+
+CHANGING = ("changes:adjust", "changes:restore", "likely:likeliest")
+"""Those of penalties and log-probabilities: compiled before the first request, loaded by the first that asks."""
+
+CHANGING_IN_STEP = ("changes:adjust", "changes:undo", "likely:tell")
+"""The same as parts of a compiled step."""
 
 _PRODUCTS: dict[str, Kernel] = {"linear": linear, "head": head, "expert_linear": expert_linear}
 _CHOICES: dict[str, Kernel] = {
@@ -93,10 +99,11 @@ class CpuBackend:
         except NotCompiled as reason:
             log.info("steps are run operation by operation: %s", reason)
             if any(call.op == "head" for call in recording.calls):
-                self._load([CHOOSING])
+                self._load([CHOOSING], later=CHANGING)
             return None
-        self._load([CHOOSING, "cuts:plan", *lowering.kernels()])
+        self._load([CHOOSING, "cuts:plan", *lowering.kernels()], later=CHANGING_IN_STEP)
         return CompiledStep(lowering, recording.play)
 
-    def _load(self, names: list[str]) -> None:
-        parallel.prepare(names, lambda done: self._progress("Compiling CPU kernels", done, len(names), "steps"))
+    def _load(self, names: list[str], later: Iterable[str] = ()) -> None:
+        total = len({*names, *later})
+        parallel.prepare(names, lambda done: self._progress("Compiling CPU kernels", done, total, "steps"), later)

@@ -31,11 +31,15 @@ def _silent(_done: int) -> None:
     """Report nothing."""
 
 
-def prepare(names: Iterable[str], told: Callable[[int], None] = _silent) -> None:
-    """Load kernels, compiling those that are neither in memory nor on disk. ``told`` hears how many are done."""
+def prepare(names: Iterable[str], told: Callable[[int], None] = _silent, later: Iterable[str] = ()) -> None:
+    """Load kernels, compiling those that are neither in memory nor on disk. ``told`` hears how many are done.
+
+    Those for ``later`` are compiled too, so that nobody waits for that then.
+    """
     wanted = list(dict.fromkeys(names))
-    missing = sorted((name for name in wanted if not code.is_kept(name)), key=_place)
-    done = len(wanted) - len(missing)
+    every = list(dict.fromkeys([*wanted, *later]))
+    missing = sorted((name for name in every if not code.is_kept(name)), key=_place)
+    done = len(every) - len(missing)
     workers = min(len(missing), usable_cpus(), _MOST_WORKERS)
     if len(missing) >= _FEWEST and workers > 1 and sys.executable:
         for name, compiled in _compile(missing, workers):
@@ -44,7 +48,7 @@ def prepare(names: Iterable[str], told: Callable[[int], None] = _silent) -> None
             told(done)
     for name in wanted:
         code.kernel_address(name)
-    told(len(wanted))
+    told(len(every))
 
 
 def _place(name: str) -> int:
