@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from benchmarks.timing import median_seconds
 from mistralrs.checkpoint import ModelFiles
@@ -20,16 +21,20 @@ BLOCK = 32
 
 
 class SteppedModel:
-    """A model file with a half-precision cache of ``tokens`` tokens, in which sequences lie one after another."""
+    """A model file with a cache of ``tokens`` tokens, in which sequences lie one after another.
 
-    def __init__(self, file: Path, tokens: int) -> None:
-        host = PluginHost(Policy())
+    The ``reference`` computes operation by operation, with weights decoded to float32 and such a cache.
+    """
+
+    def __init__(self, file: Path, tokens: int, *, cache: torch.dtype = torch.half, reference: bool = False) -> None:
+        host = PluginHost(Policy(disabled=frozenset({"kernels/cpu"}) if reference else frozenset()))
+        cache = torch.float32 if reference else cache
         files = ModelFiles(id=file.stem, source="file", root=file.parent, weights=(file,))
         built = build_model(host, inspect(host, files, ModelSelection()))
         self._ops, self._program = built.ops, Program(built.module)
         blocks = -(-tokens // BLOCK)
         self._caches = [
-            LayerCache(*(torch.zeros(blocks, BLOCK, spec.kv_heads, spec.head_dim, dtype=torch.half) for _ in "kv"))
+            LayerCache(*(torch.zeros(blocks, BLOCK, spec.kv_heads, spec.head_dim, dtype=cache) for _ in "kv"))
             for spec in built.caches
             if isinstance(spec, PagedSpec)
         ]
@@ -66,6 +71,13 @@ class SteppedModel:
             meta=meta,
             caches=self._caches,
         )
+
+    @torch.inference_mode()
+    def logits(self, ids: Tensor, past: int) -> Tensor:
+        """Logits ``[tokens, vocab]`` after each of ``ids``, which are appended to ``past`` tokens of one sequence."""
+        step = self.step(1, past, len(ids))
+        step.ids, step.rows = ids, torch.arange(len(ids))
+        return self._program(step).clone()
 
     @torch.inference_mode()
     def prefill_seconds(self, tokens: int) -> float:
