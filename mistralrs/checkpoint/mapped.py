@@ -51,8 +51,19 @@ def read_again(address: int, into: memoryview) -> bool:
     """
     for mapped, place in list(_mapped.items()):
         start = address - place.address
-        if start >= 0 and start + len(into) <= len(mapped) and hasattr(os, "preadv"):
-            if os.preadv(place.descriptor, [into], start) < len(into):
-                raise ModelFormatError(f"{place.name}: the file is shorter than it was", "fetch it again")
+        if not mapped.closed and start >= 0 and start + len(into) <= len(mapped) and hasattr(os, "preadv"):
+            _read(place, start, into)
             return True
     return False
+
+
+def _read(place: _Place, start: int, into: memoryview) -> None:
+    done = 0
+    while done < len(into):
+        try:
+            count = os.preadv(place.descriptor, [into[done:]], start + done)
+        except OSError as error:
+            raise ModelFormatError(f"{place.name}: cannot be read: {error.strerror}", "check its disk") from None
+        if not count:
+            raise ModelFormatError(f"{place.name}: the file is shorter than it was", "fetch it again")
+        done += count

@@ -100,6 +100,18 @@ def test_a_file_that_became_shorter_is_told(tmp_path: Path) -> None:
         read_again(data.data_ptr() + (1 << 20), into)
 
 
+def test_a_closed_file_s_addresses_are_no_longer_its_own(tmp_path: Path) -> None:
+    file = tmp_path / "weights"
+    file.write_bytes(bytes(4096))
+    mapped = map_file(file)
+    view = torch.frombuffer(mapped, dtype=torch.uint8)
+    address = view.data_ptr()
+    assert read_again(address, memoryview(bytearray(10)))
+    del view
+    mapped.close()
+    assert not read_again(address, memoryview(bytearray(10)))
+
+
 def test_memory_that_is_no_mapped_file_is_left_alone(tmp_path: Path) -> None:
     _, data = mapped_zeros(tmp_path, 4096)
     other, into = torch.ones(4096, dtype=torch.uint8), memoryview(bytearray(4096))
