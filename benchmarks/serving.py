@@ -4,8 +4,9 @@
     python -m benchmarks.serving [--model FILE.gguf] [--clients 1 16] [--rounds 3]
     python -m benchmarks.serving --alone                          # this project's only
 
-With one client `mistralrs bench` takes a turn in every round too: the time between two tokens beside what it takes for
-one at the same depth is what HTTP costs. Ratios are medians over the rounds.
+With one client `mistralrs bench` takes a turn in every round too (:mod:`.bench_turns`): the time between two tokens
+beside what it takes for one at the same depth is what HTTP costs. Ratios are medians over the rounds; many short ones
+(``--requests 2 --rounds 40``) say more than a few long ones where the machine's speed changes.
 """
 
 from __future__ import annotations
@@ -22,17 +23,15 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 
 from benchmarks.compare import default_model
-from benchmarks.contestants import ALL_PEERS, PEERS, ContestantError, Task, run_ours
+from benchmarks.contestants import ALL_PEERS, PEERS, ContestantError
 from benchmarks.load import Load, Throughput, measure
 
 OURS, THEIRS = "ours", "llama.cpp"
 START_SECONDS = 60.0
 CONTEXT = 1024
-BENCH_RUNS = 3
 WARM_UP = Load(clients=2, requests=2, new=8)
 
 
@@ -48,7 +47,7 @@ def main() -> None:
                 ports[THEIRS] = stack.enter_context(running(_theirs(model, slots, args.threads)))
             for clients in args.clients:
                 load = Load(clients=clients, requests=max(args.requests * clients // slots, 2), new=args.new)
-                beside = partial(bench, model, args) if clients == 1 and args.bench else None
+                beside = stack.enter_context(bench(model, args)) if clients == 1 and args.bench else None
                 print(table(load, *compete(ports, load, args.rounds, beside)), flush=True)
     except ContestantError as error:
         sys.exit(str(error))
@@ -154,11 +153,25 @@ def _shown(ratios: Sequence[float]) -> str:
     return f"{statistics.median(ratios):.2f} (rounds: {', '.join(f'{ratio:.2f}' for ratio in ratios)})"
 
 
-def bench(model: Path, args: argparse.Namespace) -> float:
-    """Seconds that `mistralrs bench` takes for a token where answers of the load are."""
-    depth = WARM_UP.prompt + 1
-    task = Task(model=model, threads=args.threads, iterations=BENCH_RUNS, new=args.new, depth=depth, prompt=1)
-    return 1 / run_ours([sys.executable, "-m", "mistralrs"], task).decode
+@contextlib.contextmanager
+def bench(model: Path, args: argparse.Namespace) -> Iterator[Callable[[], float]]:
+    """Takes a turn when called: seconds that `mistralrs bench` takes for a token where answers of the load are."""
+    options = {"depth": WARM_UP.prompt + 1, "new": args.new, "threads": args.threads}
+    words = [sys.executable, "-m", "benchmarks.bench_turns", str(model)]
+    words += [word for name, value in options.items() for word in (f"--{name}", str(value))]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+
+        def turn() -> float:
+            if process.stdin is None or process.stdout is None:
+                raise ContestantError("bench has no pipes")
+            process.stdin.write("\n")
+            process.stdin.flush()
+            if not (answer := process.stdout.readline()):
+                raise ContestantError("bench has ended")
+            return float(answer)
+
+        turn()
+        yield turn
 
 
 if __name__ == "__main__":
