@@ -7,17 +7,22 @@ import random
 import xllamacpp
 
 
+def one_sequence(model: str, threads: int, context: int) -> xllamacpp.Server:
+    """llama.cpp with one place for ``context`` tokens."""
+    parameters = xllamacpp.CommonParams()
+    parameters.model.path = model
+    parameters.n_ctx = context
+    parameters.n_parallel = 1
+    parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = threads
+    parameters.verbosity = -1
+    return xllamacpp.Server(parameters)
+
+
 class Engine:
     """One sequence, no reuse of earlier prompts."""
 
     def __init__(self, model: str, threads: int, context: int) -> None:
-        parameters = xllamacpp.CommonParams()
-        parameters.model.path = model
-        parameters.n_ctx = context
-        parameters.n_parallel = 1
-        parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = threads
-        parameters.verbosity = -1
-        self._server = xllamacpp.Server(parameters)
+        self._server = one_sequence(model, threads, context)
 
     def prompt(self, length: int) -> float:
         """Tokens a second of a prompt."""

@@ -7,6 +7,7 @@ PROMPTS are lists of token ids, as JSON. RESULT becomes a list with the log-prob
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import sys
@@ -28,13 +29,7 @@ def after(server: xllamacpp.Server, prompt: list[int], vocab: int) -> list[float
 def main() -> None:
     """Read, compute, write, and leave at once: it hangs when it is taken apart."""
     model, threads, vocab, result = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4])
-    parameters = xllamacpp.CommonParams()
-    parameters.model.path = model
-    parameters.n_ctx = 4096
-    parameters.n_parallel = 1
-    parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = threads
-    parameters.verbosity = -1
-    server = xllamacpp.Server(parameters)
+    server = importlib.import_module("llama_cpp").one_sequence(model, threads, 4096)  # the file beside this one
     prompts = json.load(sys.stdin)
     result.write_text(json.dumps([after(server, prompt, vocab) for prompt in prompts]), encoding="ascii")
     os._exit(0)
